@@ -1,0 +1,1 @@
+"""The TechDocs gRPC service: builds, publishes and serves documentation sites."""

@@ -1,0 +1,1 @@
+"""Implementations of SiteRecords and BuildRecords."""

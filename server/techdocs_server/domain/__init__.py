@@ -1,0 +1,1 @@
+"""Values and rules of documentation sites. No I/O, no waiting."""

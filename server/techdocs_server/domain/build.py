@@ -1,0 +1,163 @@
+"""Builds, their states and their events.
+
+A build is created QUEUED, moves on through the phases, and ends once:
+
+    ============  =====================================================
+    from          to
+    ============  =====================================================
+    QUEUED        PREPARING, FAILED, CANCELLED
+    PREPARING     GENERATING, SUCCEEDED (unchanged), FAILED, CANCELLED
+    GENERATING    PUBLISHING, FAILED, CANCELLED
+    PUBLISHING    SUCCEEDED, FAILED, CANCELLED
+    final states  nothing
+    ============  =====================================================
+
+Every change of state is an event; a final state's event is the build's last.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from techdocs_server.domain.entity import EntityRef
+
+
+class BuildState(enum.StrEnum):
+    """Where a build stands."""
+
+    QUEUED = "queued"
+    """Waiting for its turn."""
+    PREPARING = "preparing"
+    """Copying the source."""
+    GENERATING = "generating"
+    """Running MkDocs."""
+    PUBLISHING = "publishing"
+    """Storing the files and moving the pointer."""
+    SUCCEEDED = "succeeded"
+    """The site is current."""
+    FAILED = "failed"
+    """Ended with an error."""
+    CANCELLED = "cancelled"
+    """Stopped on request."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing follows."""
+        return self in FINAL_STATES
+
+    def may_become(self, other: BuildState) -> bool:
+        """Whether the table at the top of this module has this move."""
+        return other in _MOVES[self]
+
+
+FINAL_STATES = frozenset({BuildState.SUCCEEDED, BuildState.FAILED, BuildState.CANCELLED})
+ACTIVE_STATES = frozenset(BuildState) - FINAL_STATES
+_ENDS_BADLY = frozenset({BuildState.FAILED, BuildState.CANCELLED})
+_MOVES: dict[BuildState, frozenset[BuildState]] = {
+    BuildState.QUEUED: _ENDS_BADLY | {BuildState.PREPARING},
+    BuildState.PREPARING: _ENDS_BADLY | {BuildState.GENERATING, BuildState.SUCCEEDED},
+    BuildState.GENERATING: _ENDS_BADLY | {BuildState.PUBLISHING},
+    BuildState.PUBLISHING: _ENDS_BADLY | {BuildState.SUCCEEDED},
+    BuildState.SUCCEEDED: frozenset(),
+    BuildState.FAILED: frozenset(),
+    BuildState.CANCELLED: frozenset(),
+}
+
+
+class Severity(enum.StrEnum):
+    """Severity of a line of build log."""
+
+    DEBUG = "debug"
+    """Detail."""
+    INFO = "info"
+    """Normal progress."""
+    WARNING = "warning"
+    """Worth a look."""
+    ERROR = "error"
+    """The cause of a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProblem:
+    """Why a build failed: the phase it was in, a reason of the error tree, a sentence."""
+
+    phase: BuildState
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One attempt to make a site current. ``id`` is the part after ``builds/``."""
+
+    id: str
+    entity: EntityRef
+    state: BuildState
+    create_time: datetime
+    force: bool = False
+    request_id: str | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    revision: str = ""
+    source_etag: str = ""
+    updated: bool = False
+    problem: BuildProblem | None = None
+    last_sequence: int = 0
+
+    @property
+    def name(self) -> str:
+        """Resource name."""
+        return f"builds/{self.id}"
+
+    @classmethod
+    def queued(cls, entity: EntityRef, *, now: datetime, force: bool, request_id: str | None) -> Build:
+        """Return a new build with a fresh id."""
+        return cls(
+            id=uuid.uuid4().hex,
+            entity=entity,
+            state=BuildState.QUEUED,
+            create_time=now,
+            force=force,
+            request_id=request_id,
+        )
+
+    def moved(self, state: BuildState, *, now: datetime) -> Build:
+        """Return this build in another state, with its start or end time set.
+
+        Raises `ValueError` for a move that the table does not have.
+        """
+        if not self.state.may_become(state):
+            raise ValueError(f"a build cannot go from {self.state} to {state}")
+        started = now if self.state is BuildState.QUEUED and not state.is_final else self.start_time
+        return replace(self, state=state, start_time=started, end_time=now if state.is_final else None)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of build log: no control characters, at most `MAX_LINE_BYTES`."""
+
+    severity: Severity
+    text: str
+
+
+MAX_LINE_BYTES = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BuildEvent:
+    """One thing that happened. ``sequence`` counts from 1 without gaps.
+
+    ``happening`` is a line of log, or the build after a change of state.
+    """
+
+    sequence: int
+    event_time: datetime
+    happening: LogLine | Build
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the build ended with this event."""
+        return isinstance(self.happening, Build) and self.happening.state.is_final

@@ -1,0 +1,41 @@
+"""Immutable content by digest."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Collection
+from typing import Protocol
+
+from techdocs_server.domain.digest import Digest
+
+
+class BlobStore(Protocol):
+    """Keeps bytes under their SHA-256. Safe for any number of callers at once.
+
+    Only these errors leave an implementation: `BlobMissing`, `DigestMismatch`,
+    and `StorageUnavailable` for everything the store itself does wrong (denied,
+    slow, broken, full). Missing is never reported for broken.
+    """
+
+    async def put(self, digest: Digest, content: AsyncIterable[bytes]) -> None:
+        """Store bytes. Idempotent: a digest already stored is a success and may skip reading content.
+
+        After success the bytes survive a crash of this machine. After any
+        failure the digest is either wholly stored or not stored: a reader never
+        sees part of it. Two concurrent puts of one digest both succeed.
+
+        Raises `DigestMismatch` when content is not what the digest says.
+        """
+        ...
+
+    def get(self, digest: Digest, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the bytes from offset, at most length of them, in chunks of at most 256 KiB.
+
+        ``0 <= offset <= digest.size_bytes``; an empty range yields nothing. The
+        first step of the iterator raises `BlobMissing`. Closing the iterator
+        early releases what it holds.
+        """
+        ...
+
+    async def missing(self, digests: Collection[Digest]) -> frozenset[Digest]:
+        """Return those of the digests that are not stored."""
+        ...

@@ -1,0 +1,112 @@
+"""What must be remembered besides bytes: pointers, revisions, builds, events.
+
+Only `StorageUnavailable` leaves an implementation, besides what a method names.
+Every method is atomic: after a failure either all of it or nothing has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from techdocs_server.domain.build import Build, BuildEvent, BuildState
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.site import Revision, Site, SitePointer
+
+
+class SiteRecords(Protocol):
+    """Pointers and revisions of sites."""
+
+    async def pointer(self, entity: EntityRef) -> SitePointer | None:
+        """Return which revision a site serves, or None when there is no such site."""
+        ...
+
+    async def add_revision(self, revision: Revision) -> Revision:
+        """Remember a revision; one that is known already is kept as it was. Returns the kept one.
+
+        It is not visible to readers before a pointer names it.
+        """
+        ...
+
+    async def move_pointer(
+        self, entity: EntityRef, *, to: str, expected: SitePointer | None, now: datetime
+    ) -> SitePointer:
+        """Make a known revision current, if the pointer still is what was expected (None: no site yet).
+
+        Raises `RevisionConflict` when the pointer is another one, and
+        `RevisionNotFound` when the revision is not one of the site's.
+        """
+        ...
+
+    async def revision(self, entity: EntityRef, revision: str) -> Revision | None:
+        """Return one revision of a site, or None."""
+        ...
+
+    async def revisions(
+        self, entity: EntityRef, *, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[Revision]:
+        """Return revisions, newest first; ``after`` is (create_time, revision) of the last one seen."""
+        ...
+
+    async def site(self, entity: EntityRef) -> Site | None:
+        """Return a site as listings show it, or None."""
+        ...
+
+    async def sites(
+        self, *, namespace: str | None, kind: str | None, after: EntityRef | None, limit: int
+    ) -> Sequence[Site]:
+        """Return sites in the order of their entities."""
+        ...
+
+    async def delete_site(self, entity: EntityRef, *, expected: SitePointer) -> None:
+        """Forget a site with its pointer and all revisions.
+
+        A site made again later goes on with the next version, so that no pointer
+        ever equals one from before. Raises `RevisionConflict` when the pointer is
+        another one or gone.
+        """
+        ...
+
+
+class BuildRecords(Protocol):
+    """Builds and their events."""
+
+    async def create_build(self, build: Build) -> Build:
+        """Remember a new build, unless its entity has an active one or its request id is known.
+
+        Returns the build given; else the one that has its request id; else the
+        active one of its entity.
+        """
+        ...
+
+    async def build(self, build_id: str) -> Build | None:
+        """Return one build, or None. ``last_sequence`` is that of its latest event."""
+        ...
+
+    async def active_build(self, entity: EntityRef) -> Build | None:
+        """Return the build of an entity that has not ended, or None. There is at most one."""
+        ...
+
+    async def builds(
+        self,
+        *,
+        entity: EntityRef | None,
+        states: Collection[BuildState],
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> Sequence[Build]:
+        """Return builds, newest first; no states means all; ``after`` is (create_time, id) of the last one seen."""
+        ...
+
+    async def append_events(self, build: Build, events: Sequence[BuildEvent]) -> None:
+        """Append events and save the build as it is after them.
+
+        The first event's sequence must follow the last one stored; otherwise
+        `ValueError`, and nothing is stored.
+        """
+        ...
+
+    async def events(self, build_id: str, *, after_sequence: int, limit: int) -> Sequence[BuildEvent]:
+        """Return events in order, from the one after ``after_sequence``."""
+        ...

@@ -1,0 +1,1 @@
+"""Interceptors, each one concern of every call."""

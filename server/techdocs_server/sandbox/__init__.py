@@ -1,0 +1,1 @@
+"""What runs in other processes. Imports nothing of ours outside this folder."""
