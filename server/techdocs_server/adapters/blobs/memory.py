@@ -1,0 +1,40 @@
+"""Blobs in memory: for tests, and for trying the service out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Collection
+
+from techdocs_server.adapters.blobs.ranges import byte_range, chunks_of, gathered
+from techdocs_server.domain.digest import Digest
+from techdocs_server.domain.errors import BlobMissing, DigestMismatch
+
+
+class MemoryBlobStore:
+    """A BlobStore that forgets everything with its process. Has no bound."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+
+    async def put(self, digest: Digest, content: AsyncIterable[bytes]) -> None:
+        """Store bytes, as the port says, but for surviving a crash."""
+        if digest.sha256 in self._contents:
+            return
+        whole = await gathered(digest, content)
+        if Digest.of(whole) != digest:
+            raise DigestMismatch(digest.sha256)
+        self._contents[digest.sha256] = whole
+
+    async def get(self, digest: Digest, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Yield bytes, as the port says."""
+        start, end = byte_range(digest, offset, length)
+        content = self._contents.get(digest.sha256)
+        if content is None:
+            raise BlobMissing(digest.sha256)
+        if len(content) != digest.size_bytes:
+            raise DigestMismatch(digest.sha256)
+        for chunk in chunks_of(content, start, end):
+            yield chunk
+
+    async def missing(self, digests: Collection[Digest]) -> frozenset[Digest]:
+        """Return those of the digests that are not stored."""
+        return frozenset(digest for digest in digests if digest.sha256 not in self._contents)

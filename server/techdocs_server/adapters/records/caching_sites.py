@@ -1,0 +1,124 @@
+"""Pointers kept in memory, in front of any records of sites."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import NamedTuple
+
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.domain.site import Revision, Site, SitePointer
+from techdocs_server.ports.records import SiteRecords
+
+
+class _Kept(NamedTuple):
+    """A pointer, and whether it is certain that it has not moved since."""
+
+    pointer: SitePointer
+    is_certain: bool
+
+
+class CachingSiteRecords:
+    """SiteRecords that remember pointers, at most ``max_pointers`` of them.
+
+    **All writes must go through this one object.** It learns of no other, and
+    would go on answering with the old pointer. So it is for one process that has
+    the records to itself.
+
+    A remembered pointer costs no thread and no query. A write makes it uncertain,
+    however it ended: the next reader asks again, and gets the remembered one only
+    while the records are unavailable. That a site does not exist is not
+    remembered: asking for many such names would push out those that do.
+    """
+
+    def __init__(self, inner: SiteRecords, *, max_pointers: int = 10_000) -> None:
+        self._inner = inner
+        self._max_pointers = max_pointers
+        self._pointers: OrderedDict[EntityRef, _Kept] = OrderedDict()
+        self._writes_begun = 0
+        self._writes_in_flight = 0
+
+    async def pointer(self, entity: EntityRef) -> SitePointer | None:
+        """Return which revision a site serves, or None when there is no such site."""
+        kept = self._pointers.get(entity)
+        if kept is None or not kept.is_certain:
+            return await self._asked(entity)
+        self._pointers.move_to_end(entity)
+        return kept.pointer
+
+    async def add_revision(self, revision: Revision) -> Revision:
+        """Remember a revision. Moves no pointer."""
+        return await self._inner.add_revision(revision)
+
+    async def move_pointer(
+        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
+    ) -> SitePointer:
+        """Make a known revision current."""
+        with self._writing(entity):
+            moved = await self._inner.move_pointer(entity, to=to, source_etag=source_etag, expected=expected, now=now)
+            self._keep(entity, moved, is_certain=False)
+            return moved
+
+    async def revision(self, entity: EntityRef, revision: str) -> Revision | None:
+        """Return one revision of a site, or None."""
+        return await self._inner.revision(entity, revision)
+
+    async def revisions(
+        self, entity: EntityRef, *, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[Revision]:
+        """Return revisions, newest first."""
+        return await self._inner.revisions(entity, after=after, limit=limit)
+
+    async def site(self, entity: EntityRef) -> Site | None:
+        """Return a site as listings show it, or None."""
+        return await self._inner.site(entity)
+
+    async def sites(
+        self, *, namespace: str | None, kind: str | None, after: EntityRef | None, limit: int
+    ) -> Sequence[Site]:
+        """Return sites in the order of their entities."""
+        return await self._inner.sites(namespace=namespace, kind=kind, after=after, limit=limit)
+
+    async def delete_site(self, entity: EntityRef, *, expected: SitePointer) -> None:
+        """Forget a site with its pointer and all revisions."""
+        with self._writing(entity):
+            await self._inner.delete_site(entity, expected=expected)
+            self._pointers.pop(entity, None)
+
+    async def _asked(self, entity: EntityRef) -> SitePointer | None:
+        """Ask the inner records, and remember their answer unless a write overlapped it."""
+        begun, is_quiet = self._writes_begun, self._writes_in_flight == 0
+        try:
+            pointer = await self._inner.pointer(entity)
+        except StorageUnavailable:
+            last_known = self._pointers.get(entity)
+            if last_known is None:
+                raise
+            return last_known.pointer
+        # An overlapped answer may be from before the write.
+        if is_quiet and begun == self._writes_begun:
+            self._keep(entity, pointer, is_certain=True)
+        return pointer
+
+    @contextmanager
+    def _writing(self, entity: EntityRef) -> Iterator[None]:
+        """Make a pointer uncertain when the write is over: a failed one may have happened all the same."""
+        self._writes_begun += 1
+        self._writes_in_flight += 1
+        try:
+            yield
+        finally:
+            self._writes_in_flight -= 1
+            if entity in self._pointers:
+                self._pointers[entity] = self._pointers[entity]._replace(is_certain=False)
+
+    def _keep(self, entity: EntityRef, pointer: SitePointer | None, *, is_certain: bool) -> None:
+        self._pointers.pop(entity, None)
+        if pointer is None:
+            return
+        self._pointers[entity] = _Kept(pointer, is_certain)
+        if len(self._pointers) > self._max_pointers:
+            self._pointers.popitem(last=False)

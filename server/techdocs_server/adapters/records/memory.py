@@ -1,0 +1,201 @@
+"""Records in memory: for tests, and for trying the service out. They have no bound.
+
+No method waits between reading and writing, so each is atomic on its event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from techdocs_server.adapters.records.event_order import check_order
+from techdocs_server.domain.build import Build, BuildEvent, BuildState
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.errors import RevisionConflict, RevisionNotFound
+from techdocs_server.domain.site import Revision, Site, SitePointer
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """A pointer, when it last moved, and when it first did."""
+
+    pointer: SitePointer
+    create_time: datetime
+    update_time: datetime
+
+
+@dataclass(slots=True)
+class _SiteRecord:
+    """What is known of a site. Stays after a deletion, for its version."""
+
+    version: int = 0
+    published: _Published | None = None
+    revisions: dict[str, Revision] = field(default_factory=dict)
+    visible: set[str] = field(default_factory=set)
+    """Revisions that a pointer has named."""
+
+
+class MemorySiteRecords:
+    """SiteRecords that are gone with their process. See the port for what each method promises."""
+
+    def __init__(self) -> None:
+        self._sites: dict[EntityRef, _SiteRecord] = {}
+
+    async def pointer(self, entity: EntityRef) -> SitePointer | None:
+        """Return which revision a site serves, or None when there is no such site."""
+        published = self._record(entity).published
+        return None if published is None else published.pointer
+
+    async def add_revision(self, revision: Revision) -> Revision:
+        """Remember a revision; one that is known already is kept as it was. Returns the kept one."""
+        record = self._sites.setdefault(revision.entity, _SiteRecord())
+        return record.revisions.setdefault(revision.revision, revision)
+
+    async def move_pointer(
+        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
+    ) -> SitePointer:
+        """Make a known revision current. Raises `RevisionConflict` before `RevisionNotFound`."""
+        record = self._record(entity)
+        _check_pointer(entity, record, expected)
+        if to not in record.revisions:
+            raise RevisionNotFound(str(entity), to)
+        record.version += 1
+        record.visible.add(to)
+        pointer = SitePointer(revision=to, version=record.version, source_etag=source_etag)
+        create_time = record.published.create_time if record.published else now
+        record.published = _Published(pointer, create_time, update_time=now)
+        return pointer
+
+    async def revision(self, entity: EntityRef, revision: str) -> Revision | None:
+        """Return one revision that a pointer has named, or None."""
+        record = self._record(entity)
+        return record.revisions[revision] if revision in record.visible else None
+
+    async def revisions(
+        self, entity: EntityRef, *, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[Revision]:
+        """Return revisions that a pointer has named, newest first."""
+        record = self._record(entity)
+        visible = [record.revisions[revision] for revision in record.visible]
+        older = [revision for revision in visible if after is None or _revision_key(revision) < after]
+        return sorted(older, key=_revision_key, reverse=True)[:limit]
+
+    async def site(self, entity: EntityRef) -> Site | None:
+        """Return a site as listings show it, or None."""
+        record = self._record(entity)
+        return None if record.published is None else _site(entity, record, record.published)
+
+    async def sites(
+        self, *, namespace: str | None, kind: str | None, after: EntityRef | None, limit: int
+    ) -> Sequence[Site]:
+        """Return sites in the order of their entities."""
+        listed = [
+            _site(entity, record, record.published)
+            for entity, record in sorted(self._sites.items(), key=lambda item: item[0])
+            if record.published is not None
+            and namespace in (None, entity.namespace)
+            and kind in (None, entity.kind)
+            and (after is None or entity > after)
+        ]
+        return listed[:limit]
+
+    async def delete_site(self, entity: EntityRef, *, expected: SitePointer) -> None:
+        """Forget a site but for its version. Raises `RevisionConflict`."""
+        record = self._record(entity)
+        _check_pointer(entity, record, expected)
+        self._sites[entity] = _SiteRecord(version=record.version)
+
+    def _record(self, entity: EntityRef) -> _SiteRecord:
+        """Return the record of a site; an empty one, not kept, when there is none."""
+        return self._sites.get(entity) or _SiteRecord()
+
+
+class MemoryBuildRecords:
+    """BuildRecords that are gone with their process. See the port for what each method promises."""
+
+    def __init__(self) -> None:
+        self._builds: dict[str, Build] = {}
+        self._events: dict[str, list[BuildEvent]] = {}
+
+    async def create_build(self, build: Build) -> Build:
+        """Remember a new build, or return the one that stands in its way."""
+        for known in self._builds.values():
+            if build.request_id is not None and known.request_id == build.request_id:
+                return known
+        active = await self.active_build(build.entity)
+        if active is not None:
+            return active
+        self._events.setdefault(build.id, [])
+        return self._builds.setdefault(build.id, build)
+
+    async def build(self, build_id: str) -> Build | None:
+        """Return one build, or None."""
+        return self._builds.get(build_id)
+
+    async def active_build(self, entity: EntityRef) -> Build | None:
+        """Return the build of an entity that has not ended, or None."""
+        of_entity = (build for build in self._builds.values() if build.entity == entity)
+        return next((build for build in of_entity if not build.state.is_final), None)
+
+    async def builds(
+        self,
+        *,
+        entity: EntityRef | None,
+        states: Collection[BuildState],
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> Sequence[Build]:
+        """Return builds, newest first."""
+        listed = [
+            build
+            for build in self._builds.values()
+            if entity in (None, build.entity)
+            and (not states or build.state in states)
+            and (after is None or _build_key(build) < after)
+        ]
+        return sorted(listed, key=_build_key, reverse=True)[:limit]
+
+    async def append_events(self, build: Build, events: Sequence[BuildEvent]) -> None:
+        """Append events and save the build as it is after them.
+
+        ``last_sequence`` becomes that of the last event, whatever the build says.
+        Raises `ValueError` also for a build that is unknown or has ended.
+        """
+        stored = self._builds.get(build.id)
+        if stored is None:
+            raise ValueError(f"there is no build {build.id}")
+        check_order(events, last_sequence=stored.last_sequence, state=stored.state)
+        self._events[build.id].extend(events)
+        self._builds[build.id] = replace(build, last_sequence=stored.last_sequence + len(events))
+
+    async def events(self, build_id: str, *, after_sequence: int, limit: int) -> Sequence[BuildEvent]:
+        """Return events in order, from the one after ``after_sequence``."""
+        # The event with sequence n stands at n - 1: they count from 1 without gaps.
+        start = max(after_sequence, 0)
+        return self._events.get(build_id, [])[start : start + limit]
+
+
+def _check_pointer(entity: EntityRef, record: _SiteRecord, expected: SitePointer | None) -> None:
+    current = record.published.pointer if record.published else None
+    if (current and current.version) != (expected and expected.version):
+        raise RevisionConflict(str(entity))
+
+
+def _site(entity: EntityRef, record: _SiteRecord, published: _Published) -> Site:
+    return Site(
+        entity=entity,
+        pointer=published.pointer,
+        title=record.revisions[published.pointer.revision].site_name,
+        create_time=published.create_time,
+        update_time=published.update_time,
+        revision_count=len(record.visible),
+    )
+
+
+def _revision_key(revision: Revision) -> tuple[datetime, str]:
+    return revision.create_time, revision.revision
+
+
+def _build_key(build: Build) -> tuple[datetime, str]:
+    return build.create_time, build.id

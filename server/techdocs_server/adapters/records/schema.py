@@ -1,0 +1,96 @@
+"""The tables, as the code that reads and writes them sees them.
+
+The tables themselves are made by the migrations; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from techdocs_server.adapters.records.column_types import UTCDateTime, name_type
+
+metadata = MetaData()
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("namespace", name_type(63), nullable=False),
+    Column("kind", name_type(63), nullable=False),
+    Column("name", name_type(63), nullable=False),
+    # No revision: nothing is published, yet or any more. The row stays for its version.
+    Column("revision", name_type(64)),
+    Column("version", BigInteger, nullable=False),
+    Column("source_etag", Text, nullable=False),
+    Column("create_time", UTCDateTime),
+    Column("update_time", UTCDateTime),
+    UniqueConstraint("namespace", "kind", "name", name="sites_entity"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("site_id", Integer, ForeignKey("sites.id", name="revisions_site"), primary_key=True),
+    Column("revision", name_type(64), primary_key=True),
+    Column("create_time", UTCDateTime, nullable=False),
+    Column("manifest_bytes", BigInteger, nullable=False),
+    Column("file_count", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("build", Text, nullable=False),
+    Column("source_etag", Text, nullable=False),
+    Column("site_name", Text, nullable=False),
+    Column("site_description", Text, nullable=False),
+    # Whether a pointer ever named it. Until then readers do not see it.
+    Column("is_published", Boolean, nullable=False),
+    Index("revisions_newest", "site_id", "create_time", "revision"),
+)
+
+ACTIVE = text("state NOT IN ('succeeded', 'failed', 'cancelled')")
+
+builds = Table(
+    "builds",
+    metadata,
+    Column("id", name_type(64), primary_key=True),
+    Column("namespace", name_type(63), nullable=False),
+    Column("kind", name_type(63), nullable=False),
+    Column("name", name_type(63), nullable=False),
+    Column("state", name_type(16), nullable=False),
+    Column("create_time", UTCDateTime, nullable=False),
+    Column("force", Boolean, nullable=False),
+    Column("request_id", Text),
+    Column("start_time", UTCDateTime),
+    Column("end_time", UTCDateTime),
+    Column("revision", Text, nullable=False),
+    Column("source_etag", Text, nullable=False),
+    Column("updated", Boolean, nullable=False),
+    Column("problem_phase", name_type(16)),
+    Column("problem_reason", Text),
+    Column("problem_message", Text),
+    Column("last_sequence", BigInteger, nullable=False),
+    UniqueConstraint("request_id", name="builds_request"),
+    Index("builds_one_active", "namespace", "kind", "name", unique=True, sqlite_where=ACTIVE, postgresql_where=ACTIVE),
+    Index("builds_newest", "create_time", "id"),
+    Index("builds_newest_of_entity", "namespace", "kind", "name", "create_time", "id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("build_id", name_type(64), ForeignKey("builds.id", name="events_build"), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_time", UTCDateTime, nullable=False),
+    Column("happening", JSON, nullable=False),
+)

@@ -1,0 +1,176 @@
+"""Pointers and revisions in a database.
+
+The row of a site stays when the site is deleted, without a revision: its version
+goes on counting, so that no pointer ever equals one from before. Whoever changes
+a site locks that row first, which makes changes of one site take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, delete, update
+
+from techdocs_server.adapters.records.engine import SqlDatabase
+from techdocs_server.adapters.records.schema import revisions, sites
+from techdocs_server.adapters.records.site_rows import (
+    PUBLISHED_REVISIONS,
+    REVISION_ROWS,
+    SITE_LISTING,
+    SITE_ROW,
+    comes_after,
+    entity_key,
+    is_entity,
+    is_older,
+    pointer_of,
+    revision_of,
+    revision_row,
+    site_of,
+)
+from techdocs_server.adapters.records.upserts import insert_if_absent
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.errors import RevisionConflict, RevisionNotFound
+from techdocs_server.domain.site import Revision, Site, SitePointer
+
+
+class SqlSiteRecords:
+    """SiteRecords over a database that `upgrade` has brought up to date.
+
+    See the port for what each method promises.
+    """
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
+
+    async def pointer(self, entity: EntityRef) -> SitePointer | None:
+        """Return which revision a site serves, or None when there is no such site."""
+        return await self._database.read(_pointer, entity)
+
+    async def add_revision(self, revision: Revision) -> Revision:
+        """Remember a revision; one that is known already is kept as it was. Returns the kept one."""
+        return await self._database.write(_add_revision, revision)
+
+    async def move_pointer(
+        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
+    ) -> SitePointer:
+        """Make a known revision current. Raises `RevisionConflict` before `RevisionNotFound`."""
+        return await self._database.write(_move_pointer, entity, to, source_etag, expected, now)
+
+    async def revision(self, entity: EntityRef, revision: str) -> Revision | None:
+        """Return one revision that a pointer has named, or None."""
+        return await self._database.read(_revision, entity, revision)
+
+    async def revisions(
+        self, entity: EntityRef, *, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[Revision]:
+        """Return revisions that a pointer has named, newest first."""
+        return await self._database.read(_revisions, entity, after, limit)
+
+    async def site(self, entity: EntityRef) -> Site | None:
+        """Return a site as listings show it, or None."""
+        return await self._database.read(_site, entity)
+
+    async def sites(
+        self, *, namespace: str | None, kind: str | None, after: EntityRef | None, limit: int
+    ) -> Sequence[Site]:
+        """Return sites in the order of their entities."""
+        return await self._database.read(_sites, namespace, kind, after, limit)
+
+    async def delete_site(self, entity: EntityRef, *, expected: SitePointer) -> None:
+        """Forget a site but for its version. Raises `RevisionConflict`."""
+        await self._database.write(_delete_site, entity, expected)
+
+
+def _pointer(connection: Connection, entity: EntityRef) -> SitePointer | None:
+    return pointer_of(connection.execute(SITE_ROW, entity_key(entity)).mappings().first())
+
+
+def _revision(connection: Connection, entity: EntityRef, revision: str) -> Revision | None:
+    statement = PUBLISHED_REVISIONS.where(revisions.c.revision == revision)
+    row = connection.execute(statement, entity_key(entity)).mappings().first()
+    return None if row is None else revision_of(row)
+
+
+def _revisions(
+    connection: Connection, entity: EntityRef, after: tuple[datetime, str] | None, limit: int
+) -> list[Revision]:
+    statement = PUBLISHED_REVISIONS
+    if after is not None:
+        statement = statement.where(is_older(after))
+    statement = statement.order_by(revisions.c.create_time.desc(), revisions.c.revision.desc()).limit(limit)
+    return [revision_of(row) for row in connection.execute(statement, entity_key(entity)).mappings()]
+
+
+def _site(connection: Connection, entity: EntityRef) -> Site | None:
+    row = connection.execute(SITE_LISTING.where(is_entity(entity))).mappings().first()
+    return None if row is None else site_of(row)
+
+
+def _sites(
+    connection: Connection, namespace: str | None, kind: str | None, after: EntityRef | None, limit: int
+) -> list[Site]:
+    statement = SITE_LISTING
+    if namespace is not None:
+        statement = statement.where(sites.c.namespace == namespace)
+    if kind is not None:
+        statement = statement.where(sites.c.kind == kind)
+    if after is not None:
+        statement = statement.where(comes_after(after))
+    statement = statement.order_by(sites.c.namespace, sites.c.kind, sites.c.name).limit(limit)
+    return [site_of(row) for row in connection.execute(statement).mappings()]
+
+
+def _add_revision(connection: Connection, revision: Revision) -> Revision:
+    site = _locked_site(connection, revision.entity)
+    insert_if_absent(connection, revisions, revision_row(site["id"], revision))
+    statement = REVISION_ROWS.where(revisions.c.site_id == site["id"], revisions.c.revision == revision.revision)
+    return revision_of(connection.execute(statement).mappings().one())
+
+
+def _move_pointer(
+    connection: Connection,
+    entity: EntityRef,
+    to: str,
+    source_etag: str,
+    expected: SitePointer | None,
+    now: datetime,
+) -> SitePointer:
+    site = _locked_site(connection, entity)
+    _check_pointer(entity, site, expected)
+    published = (
+        update(revisions).where(revisions.c.site_id == site["id"], revisions.c.revision == to).values(is_published=True)
+    )
+    if connection.execute(published).rowcount == 0:
+        raise RevisionNotFound(str(entity), to)
+    moved = SitePointer(revision=to, version=site["version"] + 1, source_etag=source_etag)
+    values = {"revision": to, "version": moved.version, "source_etag": source_etag, "update_time": now}
+    if expected is None:
+        values["create_time"] = now
+    connection.execute(update(sites).where(sites.c.id == site["id"]).values(values))
+    return moved
+
+
+def _delete_site(connection: Connection, entity: EntityRef, expected: SitePointer) -> None:
+    site = connection.execute(SITE_ROW.with_for_update(), entity_key(entity)).mappings().first()
+    _check_pointer(entity, site, expected)
+    if site is None:
+        return
+    connection.execute(delete(revisions).where(revisions.c.site_id == site["id"]))
+    connection.execute(
+        update(sites)
+        .where(sites.c.id == site["id"])
+        .values(revision=None, source_etag="", create_time=None, update_time=None)
+    )
+
+
+def _locked_site(connection: Connection, entity: EntityRef) -> RowMapping:
+    """Return the row of a site, locked until the end of the transaction; made when there is none."""
+    insert_if_absent(connection, sites, {**entity_key(entity), "version": 0, "source_etag": ""})
+    return connection.execute(SITE_ROW.with_for_update(), entity_key(entity)).mappings().one()
+
+
+def _check_pointer(entity: EntityRef, site: RowMapping | None, expected: SitePointer | None) -> None:
+    current = pointer_of(site)
+    if (current and current.version) != (expected and expected.version):
+        raise RevisionConflict(str(entity))

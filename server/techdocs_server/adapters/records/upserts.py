@@ -1,0 +1,20 @@
+"""Inserting what may be there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:
+    """Insert a row unless one that a unique key forbids is there; say whether it was inserted.
+
+    A transaction that inserts the same key meanwhile is waited for.
+    """
+    if connection.dialect.name == "postgresql":
+        result = connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
+    else:
+        result = connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
+    return result.rowcount == 1
