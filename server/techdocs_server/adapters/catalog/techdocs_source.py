@@ -1,0 +1,101 @@
+"""From a descriptor to a catalog entity: where its documentation is built from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from techdocs_server.adapters.catalog.descriptors import Descriptor
+from techdocs_server.domain.catalog_entity import TECHDOCS_REF, CatalogEntity, SourceRef
+
+
+class _NoSource(Exception):
+    """There is nothing to build; the message says why, for the entity's owner."""
+
+
+def to_entity(descriptor: Descriptor, *, root: Path) -> CatalogEntity:
+    """Return the entity of a descriptor that stands below ``root``, the catalog's resolved folder.
+
+    Looks at the disk to see where links lead. Never raises: an entity whose
+    source is not usable says so itself.
+    """
+    metadata = descriptor.document["metadata"]
+    spec = descriptor.document.get("spec")
+    annotation = _value(_value(metadata, "annotations"), TECHDOCS_REF)
+    title = _text(metadata, "title")
+    source: SourceRef | None = None
+    problem = ""
+    try:
+        folder = root / Path(descriptor.file).parent
+        source = _source(annotation, folder=folder, root=root, site_name=title or _text(metadata, "name"))
+    except _NoSource as error:
+        problem = str(error)
+    return CatalogEntity(
+        ref=descriptor.ref,
+        document=_with_location(descriptor.document, source),
+        title=title,
+        description=_text(metadata, "description"),
+        owner=_text(spec, "owner"),
+        techdocs_ref=annotation if isinstance(annotation, str) else "",
+        source=source,
+        source_problem=problem,
+    )
+
+
+def _source(annotation: object, *, folder: Path, root: Path, site_name: str) -> SourceRef:
+    target = _dir_target(annotation)
+    try:
+        resolved = Path(os.path.normpath(folder / target)).resolve()
+        is_inside = (
+            Path(os.path.normpath(folder / target)).is_relative_to(folder)
+            and resolved.is_relative_to(folder.resolve())
+            and resolved.is_relative_to(root)
+        )
+    # RuntimeError: a loop of links, up to Python 3.12.
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _NoSource(f"{TECHDOCS_REF} {annotation!r} names no folder that can be looked up") from error
+    if not is_inside:
+        raise _NoSource(
+            f"{TECHDOCS_REF} {annotation!r} leads out of the folder of the entity's file; "
+            "name that folder ('dir:.') or one below it"
+        )
+    return SourceRef(
+        type="dir", location=str(resolved), display=resolved.relative_to(root).as_posix(), site_name=site_name
+    )
+
+
+def _dir_target(annotation: object) -> str:
+    """Return the target of an annotation ``dir:<target>``."""
+    if annotation is None:
+        raise _NoSource(f"it has no annotation {TECHDOCS_REF}; add the line '{TECHDOCS_REF}: dir:.' to its annotations")
+    if not isinstance(annotation, str):
+        raise _NoSource(f"{TECHDOCS_REF} must be text like 'dir:.'")
+    kind, _, target = (part.strip() for part in annotation.partition(":"))
+    if not kind or not target:
+        raise _NoSource(f"{TECHDOCS_REF} {annotation!r} is not understood, expected '<type>:<target>' like 'dir:.'")
+    if kind in ("http", "https"):
+        raise _NoSource(
+            f"{TECHDOCS_REF} {annotation!r} has no type, expected '<type>:<target>'; supported is 'dir:<folder>'"
+        )
+    if kind != "dir":
+        raise _NoSource(
+            f"{TECHDOCS_REF} has type {kind!r}, which is not supported; "
+            "supported is 'dir:<folder>', relative to the entity's file"
+        )
+    return target
+
+
+def _with_location(document: Mapping[str, object], source: SourceRef | None) -> Mapping[str, object]:
+    if source is None:
+        return document
+    return {**document, "locationMetadata": {"type": source.type, "target": source.display}}
+
+
+def _value(values: object, key: str) -> object:
+    return values.get(key) if isinstance(values, Mapping) else None
+
+
+def _text(values: object, key: str) -> str:
+    value = _value(values, key)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,76 @@
+"""Reading the one stream of a build process: records and prints become lines of log and an outcome."""
+
+from __future__ import annotations
+
+from techdocs_server.adapters.generators.log_text import LineSplitter, MachinePaths, clean_text, cut_text
+from techdocs_server.domain.build import LogLine, Severity
+from techdocs_server.ports.generator import LogSink
+from techdocs_server.sandbox.records import MARK, MAX_RECORD_BYTES, Failed, Finished, LogRecord, parse_record
+
+_MAX_LINES = 20_000
+
+
+class BuildOutput:
+    """Takes output in pieces, sends lines to the sink in order, and keeps the last outcome seen.
+
+    At most ``max_lines`` lines are sent, then one that says so; records are
+    understood to the end all the same.
+    """
+
+    def __init__(self, log: LogSink, *, paths: MachinePaths, max_lines: int = _MAX_LINES) -> None:
+        self._log = log
+        self._paths = paths
+        self._max_lines = max_lines
+        self._lines = 0
+        self._splitter = LineSplitter(MAX_RECORD_BYTES)
+        self.outcome: Finished | Failed | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece."""
+        # A flood of prints must not keep the event loop busy.
+        if self._lines > self._max_lines and self._splitter.skip(data, unless=MARK):
+            return
+        for line in self._splitter.feed(data):
+            self._take_line(line)
+
+    def end(self) -> None:
+        """Take what lacks its newline; nothing follows."""
+        for line in self._splitter.end():
+            self._take_line(line)
+
+    def safe(self, text: str) -> str:
+        """Return a text as it may leave the server."""
+        return cut_text(self._paths.replaced(clean_text(text)))
+
+    def _take_line(self, line: bytes) -> None:
+        # A print without newline may stand before a record.
+        printed, mark, rest = line.partition(MARK)
+        record = parse_record(rest) if mark else None
+        if record is None:
+            self._print(line)
+            return
+        if printed:
+            self._print(printed)
+        if isinstance(record, LogRecord):
+            self._send(_severity(record.level), record.text)
+        else:
+            self.outcome = record
+
+    def _print(self, line: bytes) -> None:
+        # Progress bars go back with a carriage return: each state is a line.
+        for part in line.rstrip(b"\r").split(b"\r"):
+            self._send(Severity.INFO, part.decode("utf-8", "replace"))
+
+    def _send(self, severity: Severity, text: str) -> None:
+        self._lines += 1
+        if self._lines <= self._max_lines:
+            self._log(LogLine(severity, self.safe(text)))
+        elif self._lines == self._max_lines + 1:
+            self._log(LogLine(Severity.WARNING, f"the log is cut here: it has more than {self._max_lines} lines"))
+
+
+def _severity(level: str) -> Severity:
+    try:
+        return Severity(level)
+    except ValueError:
+        return Severity.INFO

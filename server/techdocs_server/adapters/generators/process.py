@@ -1,0 +1,119 @@
+"""Child processes that take their whole process group with them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from techdocs_server.adapters.generators.cleanup import finish
+
+# After the group is dead its pipe closes at once, unless a process that left the group holds it.
+_DRAIN_SECONDS = 1.0
+
+
+class OutputTooLarge(Exception):
+    """The group printed more than it may, and was killed for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCommand:
+    """What to run, where, with which environment (the whole of it), what it reads, and how much it may print."""
+
+    arguments: Sequence[str]
+    directory: Path
+    environment: Mapping[str, str]
+    standard_input: bytes
+    max_output_bytes: int
+
+
+async def run_in_own_group(child: ChildCommand, *, on_output: Callable[[bytes], None]) -> int:
+    """Run a command as the leader of a new session and process group; return its exit code, negative for a signal.
+
+    ``on_output`` gets what the group writes to standard output and standard error,
+    in order, in pieces of any length. The command ends when its first process
+    does: what it left running in its group is killed then. However the call ends,
+    cancellation included, the group is killed and the first process reaped.
+    Raises `OSError` when the command cannot be started, and `OutputTooLarge`.
+    """
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.subprocess_exec(
+        lambda: _GroupProtocol(on_output, max_output_bytes=child.max_output_bytes),
+        *child.arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=child.directory,
+        env=child.environment,
+        start_new_session=True,
+    )
+    try:
+        _send(transport, child.standard_input)
+        await asyncio.shield(protocol.exited)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await asyncio.shield(protocol.output_closed)
+    finally:
+        protocol.kill_group()
+        await finish(protocol.exited)
+        transport.close()
+    if protocol.output_bytes > child.max_output_bytes:
+        raise OutputTooLarge
+    return cast("int", transport.get_returncode())
+
+
+def _send(transport: asyncio.SubprocessTransport, content: bytes) -> None:
+    pipe = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
+    pipe.write(content)
+    # What is buffered is still written; a child that is gone already is seen by its exit.
+    pipe.close()
+
+
+class _GroupProtocol(asyncio.SubprocessProtocol):
+    """Passes output on, and kills the rest of the group as soon as its first process is gone.
+
+    asyncio's `Process.wait` is of no use here: on some versions it waits until
+    every holder of the pipes has closed them.
+    """
+
+    def __init__(self, on_output: Callable[[bytes], None], *, max_output_bytes: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._max_output_bytes = max_output_bytes
+        self.output_bytes = 0
+        self._on_output = on_output
+        self._group: int | None = None
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.output_closed: asyncio.Future[None] = loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._group = cast("asyncio.SubprocessTransport", transport).get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.output_bytes += len(data)
+        if self.output_bytes > self._max_output_bytes:
+            self.kill_group()
+        else:
+            self._on_output(data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == 1 and not self.output_closed.done():
+            self.output_closed.set_result(None)
+
+    def process_exited(self) -> None:
+        self.kill_group()
+        # Not again later: with its last process gone the number may become another group's.
+        self._group = None
+        if not self.exited.done():
+            self.exited.set_result(None)
+
+    def kill_group(self) -> None:
+        """Kill every process of the group; no effect after the first process was reaped."""
+        if self._group is not None:
+            # PermissionError: some systems say so of a group of zombies.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._group, signal.SIGKILL)

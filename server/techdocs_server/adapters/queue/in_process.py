@@ -1,0 +1,69 @@
+"""A queue in the memory of the server process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from techdocs_server.domain.errors import BuildQueueFull
+
+
+class InProcessBuildQueue:
+    """Runs builds as tasks of this event loop, ``concurrency`` at a time.
+
+    Holds at most ``limit`` waiting builds. What it holds is lost with the process;
+    the records are not, and the dispatcher submits from them again at start.
+    """
+
+    def __init__(self, *, concurrency: int, limit: int) -> None:
+        self._concurrency = concurrency
+        self._limit = limit
+        self._run: Callable[[str], Awaitable[None]] | None = None
+        self._waiting: OrderedDict[str, None] = OrderedDict()
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, run: Callable[[str], Awaitable[None]]) -> None:
+        """Begin to run builds with ``run``, which never raises but `CancelledError`."""
+        self._run = run
+        self._fill()
+
+    async def stop(self) -> None:
+        """Run nothing further, cancel what runs and wait until it has ended."""
+        self._run = None
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ensure_room(self) -> None:
+        """See `BuildQueue`."""
+        if len(self._waiting) >= self._limit:
+            raise BuildQueueFull(self._limit)
+
+    async def submit(self, build_id: str) -> None:
+        """See `BuildQueue`."""
+        if build_id in self._waiting or build_id in self._running:
+            return
+        await self.ensure_room()
+        self._waiting[build_id] = None
+        self._fill()
+
+    async def cancel(self, build_id: str) -> None:
+        """See `BuildQueue`. Returns when the build's task has ended."""
+        self._waiting.pop(build_id, None)
+        if (task := self._running.get(build_id)) is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def _fill(self) -> None:
+        while self._run is not None and self._waiting and len(self._running) < self._concurrency:
+            build_id, _ = self._waiting.popitem(last=False)
+            task = asyncio.ensure_future(self._run(build_id))
+            self._running[build_id] = task
+            task.add_done_callback(partial(self._ended, build_id))
+
+    def _ended(self, build_id: str, _task: asyncio.Future[None]) -> None:
+        del self._running[build_id]
+        self._fill()

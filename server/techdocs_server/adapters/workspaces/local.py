@@ -1,0 +1,51 @@
+"""Workspaces as folders below one folder of the data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from techdocs_server.adapters.generators.cleanup import finish, remove_folder
+from techdocs_server.domain.errors import StorageUnavailable
+
+
+class LocalWorkspaces:
+    """Makes workspaces below ``root``, which it owns: what an earlier process left there is removed.
+
+    Constructing raises `StorageUnavailable` when the folder cannot be made.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        remove_folder(root)
+        try:
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StorageUnavailable(_problem(error)) from error
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Path]:
+        """See `Workspaces`."""
+        folder = self._root / uuid.uuid4().hex
+        try:
+            await finish(asyncio.to_thread(_make, folder))
+            yield folder
+        finally:
+            await finish(asyncio.to_thread(remove_folder, folder))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise StorageUnavailable(_problem(error)) from error
+
+
+def _problem(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk for builds is full"
+    return f"the folder for builds cannot be used ({errno.errorcode.get(error.errno or 0, 'unknown error')})"

@@ -1,0 +1,93 @@
+"""How a build process talks to its parent over one stream, its standard output.
+
+Plugins and extensions print to that stream too, so a record is a line of its
+own kind: the byte 0x1E (RECORD SEPARATOR, as in RFC 7464), then one JSON object
+in ASCII, then a newline. Everything else is plain output. Whatever the docs run
+can forge a record: the parent believes a record no more than it would a print.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+MARK = b"\x1e"
+MAX_TEXT_BYTES = 8 * 1024
+# The worst character is a control character: one byte of text, six of JSON ("\u001b").
+MAX_RECORD_BYTES = 6 * MAX_TEXT_BYTES + 128
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A line of MkDocs' log. ``level`` is debug, info, warning or error."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The site is complete. Either text may be empty."""
+
+    site_name: str
+    site_description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """There is no site; ``error`` is the one line that says why."""
+
+    error: str
+
+
+Record = LogRecord | Finished | Failed
+_KINDS: dict[str, type[Record]] = {"log": LogRecord, "finished": Finished, "failed": Failed}
+
+
+def parse_record(line: bytes) -> Record | None:
+    """Return the record in a line that had `MARK` before it, or None when it is not one."""
+    try:
+        document = json.loads(line)
+        kind = _KINDS[document.pop("record")]
+        if not all(isinstance(value, str) for value in document.values()):
+            return None
+        return kind(**document)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+class RecordWriter:
+    """Writes records to a file descriptor of its own, so that closing or replacing sys.stdout cannot lose them."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = os.dup(descriptor)
+
+    def log(self, level: str, text: str) -> None:
+        """Write one log record for every line of a text."""
+        for line in text.splitlines() or [""]:
+            self._write("log", level=level, text=line)
+
+    def finished(self, *, site_name: str, site_description: str) -> None:
+        """Write the record of success."""
+        self._write("finished", site_name=site_name, site_description=site_description)
+
+    def failed(self, error: str) -> None:
+        """Write the record of failure; the text becomes one line."""
+        self._write("failed", error=one_line(error))
+
+    def _write(self, record: str, **values: str) -> None:
+        texts = {key: _cut(value) for key, value in values.items()}
+        content = MARK + json.dumps({"record": record, **texts}).encode("ascii") + b"\n"
+        while content:
+            content = content[os.write(self._descriptor, content) :]
+
+
+def one_line(text: str) -> str:
+    """Return a text with every run of white space as one blank."""
+    return " ".join(text.split())
+
+
+def _cut(text: str) -> str:
+    content = text.encode("utf-8", "replace")
+    return text if len(content) <= MAX_TEXT_BYTES else content[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
