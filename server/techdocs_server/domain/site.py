@@ -14,10 +14,13 @@ class SitePointer:
 
     ``version`` grows by one with every move and never repeats, also over a
     deletion: it is what compare-and-set compares, and what makes the etag.
+    ``source_etag`` is that of the source synced last. A rollback leaves it as it
+    is, so that the next sync of the same source does not undo the rollback.
     """
 
     revision: str
     version: int
+    source_etag: str
 
     @property
     def etag(self) -> str:
@@ -29,12 +32,13 @@ class SitePointer:
 class Revision:
     """An immutable set of files. ``revision`` is the SHA-256 of its manifest.
 
-    ``source_etag`` and ``generator`` decide whether a later sync has anything to do.
+    ``manifest_bytes`` is the manifest's size, the other half of its digest.
     """
 
     entity: EntityRef
     revision: str
     create_time: datetime
+    manifest_bytes: int
     file_count: int
     size_bytes: int
     build: str

@@ -8,14 +8,17 @@ from typing import Protocol
 class BuildQueue(Protocol):
     """Runs queued builds, a bounded number at a time, first come first served."""
 
+    async def ensure_room(self) -> None:
+        """Raise `BuildQueueFull` when a submit now would."""
+        ...
+
     async def submit(self, build_id: str) -> None:
-        """Queue a build. Returns at once.
+        """Queue a build and return at once. One that is queued or running already is not queued twice.
 
         Raises `BuildQueueFull` when the bound is reached, and nothing is queued.
-        A build that is queued or running already is not queued twice.
         """
         ...
 
     async def cancel(self, build_id: str) -> None:
-        """Stop a build: one that waits never runs, one that runs gets cancelled. Unknown ids are ignored."""
+        """Stop a build: one that waits never runs, one that runs is cancelled. Unknown ids are ignored."""
         ...

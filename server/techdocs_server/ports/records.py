@@ -30,12 +30,13 @@ class SiteRecords(Protocol):
         ...
 
     async def move_pointer(
-        self, entity: EntityRef, *, to: str, expected: SitePointer | None, now: datetime
+        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
     ) -> SitePointer:
-        """Make a known revision current, if the pointer still is what was expected (None: no site yet).
+        """Make a known revision current and remember the source synced last.
 
-        Raises `RevisionConflict` when the pointer is another one, and
-        `RevisionNotFound` when the revision is not one of the site's.
+        Happens only if the pointer's version still is the expected one's (None: there is no site yet).
+        Raises `RevisionConflict` when it is another one, and `RevisionNotFound`
+        when the revision is not one of the site's.
         """
         ...
 

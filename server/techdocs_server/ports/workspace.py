@@ -1,0 +1,18 @@
+"""Room on the local disk for one build."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+
+class Workspaces(Protocol):
+    """Hands out empty folders."""
+
+    def open(self) -> AbstractAsyncContextManager[Path]:
+        """Return a context that gives a new empty folder and removes it with all it holds at the end.
+
+        Raises `StorageUnavailable` when there is no room.
+        """
+        ...

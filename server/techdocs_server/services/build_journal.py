@@ -1,0 +1,99 @@
+"""The single writer of one build's state and events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from techdocs_server.domain.build import Build, BuildEvent, BuildProblem, BuildState, LogLine, Severity
+from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.ports.clock import Clock
+from techdocs_server.ports.records import BuildRecords
+from techdocs_server.services.build_events import BuildEvents
+
+
+class BuildJournal:
+    """Numbers events without gaps and stores them in batches.
+
+    `log` never waits: lines are stored by `keep_storing` in the background, and
+    at the latest by the next `move`, which waits for the store. A store that
+    fails keeps what it was given for the next attempt.
+    """
+
+    def __init__(self, build: Build, *, records: BuildRecords, events: BuildEvents, clock: Clock) -> None:
+        self.build = build
+        self._records = records
+        self._events = events
+        self._clock = clock
+        self._pending: list[BuildEvent] = []
+        self._something_pending = asyncio.Event()
+        self._storing = asyncio.Lock()
+
+    def log(self, line: LogLine) -> None:
+        """Add a line of log."""
+        self._add(line)
+
+    def say(self, text: str, severity: Severity = Severity.INFO) -> None:
+        """Add a line of our own to the log."""
+        self._add(LogLine(severity, text))
+
+    async def move(self, state: BuildState, *, problem: BuildProblem | None = None) -> None:
+        """Change the state and store it with everything before it. Raises `StorageUnavailable`."""
+        self.build = replace(self.build.moved(state, now=self._clock.now()), problem=problem)
+        self._add(self.build)
+        await self.store()
+
+    async def succeed(self, *, revision: str, source_etag: str, updated: bool) -> None:
+        """End the build well."""
+        self.build = replace(self.build, revision=revision, source_etag=source_etag, updated=updated)
+        await self.move(BuildState.SUCCEEDED)
+
+    @asynccontextmanager
+    async def keep_storing(self) -> AsyncIterator[None]:
+        """Store lines of log as they come, while the context lasts."""
+        task = asyncio.create_task(self._store_as_they_come())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _add(self, happening: LogLine | Build) -> None:
+        sequence = self.build.last_sequence + 1
+        self.build = replace(self.build, last_sequence=sequence)
+        if isinstance(happening, Build):
+            happening = self.build
+        self._pending.append(BuildEvent(sequence, self._clock.now(), happening))
+        self._something_pending.set()
+
+    async def _store_as_they_come(self) -> None:
+        while True:
+            await self._something_pending.wait()
+            try:
+                await self.store()
+            except StorageUnavailable:
+                # The next change of state tries again and reports the failure.
+                await asyncio.sleep(1)
+
+    async def store(self) -> None:
+        """Store everything not stored yet. Raises `StorageUnavailable`, and keeps it for the next call."""
+        async with self._storing:
+            self._something_pending.clear()
+            batch, build = list(self._pending), self.build
+            if not batch:
+                return
+            # A cancelled build must not tear a batch from what is stored: finish, then be cancelled.
+            storing = asyncio.ensure_future(self._records.append_events(build, batch))
+            try:
+                await asyncio.shield(storing)
+            except asyncio.CancelledError:
+                await storing
+                self._stored(build, batch)
+                raise
+            self._stored(build, batch)
+
+    def _stored(self, build: Build, batch: list[BuildEvent]) -> None:
+        del self._pending[: len(batch)]
+        self._events.announce(build)

@@ -1,0 +1,157 @@
+"""Running queued builds and writing down how they end, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from techdocs_server.domain.build import ACTIVE_STATES, Build, BuildProblem, BuildState, Severity
+from techdocs_server.domain.errors import BuildQueueFull, BuildStepFailed, StorageUnavailable, TechDocsError
+from techdocs_server.ports.clock import Clock
+from techdocs_server.ports.queue import BuildQueue
+from techdocs_server.ports.records import BuildRecords
+from techdocs_server.services.build_events import BuildEvents
+from techdocs_server.services.build_journal import BuildJournal
+from techdocs_server.services.building import SiteBuilder
+
+_log = logging.getLogger(__name__)
+
+_PAGE = 500
+_STORE_AGAIN_SECONDS = 2.0
+_INTERRUPTED = "the server stopped while this build was running; sync again"
+
+
+class Dispatcher:
+    """Runs one build at a time per call of `run`; the queue decides how many calls there are."""
+
+    def __init__(self, *, builder: SiteBuilder, records: BuildRecords, events: BuildEvents, clock: Clock) -> None:
+        self._builder = builder
+        self._records = records
+        self._events = events
+        self._clock = clock
+        self._to_cancel: set[str] = set()
+
+    async def run(self, build_id: str) -> None:
+        """Run a queued build to its end and record it. Never raises but `CancelledError`.
+
+        When the task is cancelled the build ends CANCELLED if somebody asked for
+        that, and FAILED as interrupted otherwise.
+        """
+        build = await self._records.build(build_id)
+        if build is None or build.state is not BuildState.QUEUED:
+            return
+        journal = self._journal(build)
+        _log.info("build_started", extra={"build": build.name, "entity": str(build.entity)})
+        try:
+            async with journal.keep_storing():
+                await self._builder.run(journal)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._end_stopped(journal))
+            raise
+        except Exception as error:
+            await self._end_failed(journal, error)
+        finally:
+            self._to_cancel.discard(build_id)
+            self._log_end(journal.build)
+
+    async def cancel(self, build: Build, queue: BuildQueue) -> None:
+        """Ask a build to stop. One that still waits is CANCELLED when this returns."""
+        self._to_cancel.add(build.id)
+        await queue.cancel(build.id)
+        current = await self._records.build(build.id)
+        if current is not None and current.state is BuildState.QUEUED:
+            await self._end_stopped(self._journal(current))
+        if current is None or current.state.is_final or current.state is BuildState.QUEUED:
+            self._to_cancel.discard(build.id)
+
+    async def fail(self, build: Build, error: TechDocsError) -> None:
+        """End a build that could not even be queued."""
+        await self._end_failed(self._journal(build), error)
+
+    async def recover(self, queue: BuildQueue) -> None:
+        """Take up what the last process left: queued builds run, running ones end as interrupted.
+
+        Call once, before the first `run`, by the only process that uses the records.
+        """
+        builds = await self._records.builds(entity=None, states=ACTIVE_STATES, after=None, limit=_PAGE)
+        for build in reversed(builds):
+            if build.state is not BuildState.QUEUED:
+                await self._end_stopped(self._journal(build))
+                continue
+            try:
+                await queue.submit(build.id)
+            except BuildQueueFull as error:
+                await self.fail(build, error)
+
+    def _journal(self, build: Build) -> BuildJournal:
+        return BuildJournal(build, records=self._records, events=self._events, clock=self._clock)
+
+    async def _end_stopped(self, journal: BuildJournal) -> None:
+        if journal.build.state.is_final:
+            return
+        if journal.build.id in self._to_cancel:
+            journal.say("The build was cancelled", Severity.WARNING)
+            problem = BuildProblem(journal.build.state, "BUILD_CANCELLED", "it was cancelled on request")
+            await self._end(journal, BuildState.CANCELLED, problem)
+        else:
+            journal.say(_INTERRUPTED, Severity.ERROR)
+            problem = BuildProblem(journal.build.state, "SERVER_DRAINING", _INTERRUPTED)
+            await self._end(journal, BuildState.FAILED, problem)
+
+    async def _end_failed(self, journal: BuildJournal, error: Exception) -> None:
+        match error:
+            case BuildStepFailed():
+                reason, message = "BUILD_FAILED", error.problem
+            case TechDocsError():
+                reason, message = error.reason, error.message
+            case ExceptionGroup() if (storage := error.subgroup(StorageUnavailable)) is not None:
+                return await self._end_failed(journal, _first(storage))
+            case _:
+                _log.exception("build_crashed", extra={"build": journal.build.name}, exc_info=error)
+                reason, message = "INTERNAL", "an internal error; the server's log has the build's name"
+        if journal.build.state.is_final:
+            return None
+        journal.say(message, Severity.ERROR)
+        return await self._end(journal, BuildState.FAILED, BuildProblem(journal.build.state, reason, message))
+
+    async def _end(self, journal: BuildJournal, state: BuildState, problem: BuildProblem) -> None:
+        """Record the end, however long the records take to answer.
+
+        A build whose end is not recorded would keep its entity from ever being
+        built again, so this holds the build's slot until it is.
+        """
+        try:
+            await journal.move(state, problem=problem)
+        except StorageUnavailable as error:
+            _log.error("build_end_not_stored", extra={"build": journal.build.name, "problem": error.message})
+            await self._store_at_last(journal)
+
+    @staticmethod
+    async def _store_at_last(journal: BuildJournal) -> None:
+        while True:
+            await asyncio.sleep(_STORE_AGAIN_SECONDS)
+            try:
+                return await journal.store()
+            except StorageUnavailable:
+                continue
+
+    def _log_end(self, build: Build) -> None:
+        seconds = (self._clock.now() - (build.start_time or build.create_time)).total_seconds()
+        _log.info(
+            "build_finished",
+            extra={
+                "build": build.name,
+                "entity": str(build.entity),
+                "state": str(build.state),
+                "updated": build.updated,
+                "duration_seconds": round(seconds, 3),
+                **({"reason": build.problem.reason} if build.problem else {}),
+            },
+        )
+
+
+def _first(group: ExceptionGroup[StorageUnavailable]) -> Exception:
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,178 @@
+"""The services over memory stores and a generator that needs no MkDocs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from techdocs_server.adapters.blobs.memory import MemoryBlobStore
+from techdocs_server.adapters.clock import SystemClock
+from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
+from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySiteRecords
+from techdocs_server.adapters.site_files.local import LocalSiteFiles
+from techdocs_server.adapters.sources.local_directory import LocalDirectoryPreparer
+from techdocs_server.adapters.workspaces.local import LocalWorkspaces
+from techdocs_server.domain.build import LogLine, Severity
+from techdocs_server.domain.catalog_entity import CatalogEntity, SourceRef
+from techdocs_server.domain.digest import Digest
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.errors import BuildStepFailed, EntityNotFound, StorageUnavailable
+from techdocs_server.ports.generator import GeneratedSite, LogSink
+from techdocs_server.services.build_events import BuildEvents
+from techdocs_server.services.building import BuildLimits, SiteBuilder, Sources
+from techdocs_server.services.dispatching import Dispatcher
+from techdocs_server.services.listing import Listings
+from techdocs_server.services.publishing import Publisher
+from techdocs_server.services.reading import SiteReader
+from techdocs_server.services.site_life import SiteLife
+from techdocs_server.services.starting import BuildStarter
+from techdocs_server.services.syncing import SiteSyncer
+
+ENTITY = EntityRef("default", "component", "demo")
+
+
+class CopyingGenerator:
+    """Makes each ``x.md`` an ``x.html``. A file named FAIL makes it fail, as the author's fault."""
+
+    versions = ("copying 1",)
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.started = asyncio.Event()
+
+    async def generate(
+        self, tree: Path, *, into: Path, site_name: str, log: LogSink, timeout_seconds: float
+    ) -> GeneratedSite:
+        self.runs += 1
+        self.started.set()
+        log(LogLine(Severity.INFO, "Building documentation"))
+        await self.gate.wait()
+        if (tree / "FAIL").exists():
+            raise BuildStepFailed((tree / "FAIL").read_text())
+        for page in tree.rglob("*.md"):
+            target = into / page.relative_to(tree).with_suffix(".html")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(page.read_bytes())
+        return GeneratedSite(site_name=site_name, site_description="")
+
+
+class FolderCatalog:
+    """One entity whose source is a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def entity(self, ref: EntityRef) -> CatalogEntity:
+        if ref != ENTITY:
+            raise EntityNotFound(str(ref))
+        source = SourceRef("dir", str(self._folder), "docs", "Demo")
+        return CatalogEntity(ref, {}, "Demo", "", "", "dir:.", source)
+
+
+class FailingBlobStore(MemoryBlobStore):
+    """Counts its calls; the one whose turn it is fails as a broken store does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.fail_at: int | None = None
+
+    async def put(self, digest: Digest, content: AsyncIterable[bytes]) -> None:
+        self.turn()
+        await super().put(digest, content)
+
+    async def missing(self, digests: Collection[Digest]) -> frozenset[Digest]:
+        self.turn()
+        return await super().missing(digests)
+
+    def turn(self) -> None:
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise StorageUnavailable("it is told to fail now")
+
+
+@dataclass
+class Pipeline:
+    """The object graph, and what tests turn."""
+
+    source: Path
+    blobs: FailingBlobStore
+    sites: MemorySiteRecords
+    builds: MemoryBuildRecords
+    generator: CopyingGenerator
+    queue: InProcessBuildQueue
+    events: BuildEvents
+    dispatcher: Dispatcher
+    reader: SiteReader
+    starter: BuildStarter
+    syncer: SiteSyncer
+    life: SiteLife
+    listings: Listings
+    workspaces: Path
+    closers: list[Callable[[], None]] = field(default_factory=list)
+
+    def write(self, **pages: str) -> None:
+        """Make the source consist of these pages; ``index="x"`` is index.md."""
+        for old in self.source.iterdir():
+            old.unlink()
+        for name, text in pages.items():
+            (self.source / (name if name.isupper() else f"{name}.md")).write_text(text)
+
+    async def page(self, path: str = "index.html", revision: str = "") -> str:
+        """Read a page as a reader does."""
+        view = await self.reader.open(ENTITY, revision)
+        return (await self.reader.read_all(view, view.locate(path))).decode()
+
+
+@asynccontextmanager
+async def pipeline(folder: Path, *, concurrency: int = 2, limit: int = 10) -> AsyncIterator[Pipeline]:
+    """Build the graph and run its queue until the context ends."""
+    source = folder / "docs"
+    source.mkdir()
+    blobs, sites, builds = FailingBlobStore(), MemorySiteRecords(), MemoryBuildRecords()
+    clock, generator = SystemClock(), CopyingGenerator()
+    preparer = LocalDirectoryPreparer(max_bytes=10**6, max_files=100)
+    files = LocalSiteFiles(max_bytes=10**6, max_files=100)
+    queue, events, reader = (
+        InProcessBuildQueue(concurrency=concurrency, limit=limit),
+        BuildEvents(builds),
+        SiteReader(sites, blobs),
+    )
+    sources = Sources(FolderCatalog(source), preparer, generator)
+    builder = SiteBuilder(
+        sources=sources,
+        sites=sites,
+        generator=generator,
+        publisher=Publisher(sites, blobs, files, reader, clock),
+        workspaces=LocalWorkspaces(folder / "workspaces"),
+        limits=BuildLimits(timeout_seconds=60),
+    )
+    dispatcher = Dispatcher(builder=builder, records=builds, events=events, clock=clock)
+    starter = BuildStarter(sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock)
+    queue.start(dispatcher.run)
+    try:
+        yield Pipeline(
+            source=source,
+            blobs=blobs,
+            sites=sites,
+            builds=builds,
+            generator=generator,
+            queue=queue,
+            events=events,
+            dispatcher=dispatcher,
+            reader=reader,
+            starter=starter,
+            syncer=SiteSyncer(sources=sources, sites=sites, starter=starter, events=events),
+            life=SiteLife(sites=sites, builds=builds, dispatcher=dispatcher, queue=queue, events=events, clock=clock),
+            listings=Listings(sites, builds, reader),
+            workspaces=folder / "workspaces",
+        )
+    finally:
+        await queue.stop()
+        preparer.close()
+        files.close()
