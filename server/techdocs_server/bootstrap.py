@@ -1,0 +1,232 @@
+"""Composition root: settings in, a running object graph out. The only module that names concrete adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+from techdocs.v1 import capabilities_pb2
+
+from techdocs_server.adapters.blobs.caching import CachingBlobStore
+from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
+from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
+from techdocs_server.adapters.clock import SystemClock
+from techdocs_server.adapters.generators.mkdocs import MkDocsGenerator
+from techdocs_server.adapters.generators.toolchain import ToolchainUnusable
+from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
+from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
+from techdocs_server.adapters.records.engine import SqlDatabase
+from techdocs_server.adapters.records.migrations.upgrade import upgrade
+from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
+from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
+from techdocs_server.adapters.site_files.local import LocalSiteFiles
+from techdocs_server.adapters.sources.local_directory import LocalDirectoryPreparer
+from techdocs_server.adapters.workspaces.local import LocalWorkspaces
+from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.records import BuildRecords, SiteRecords
+from techdocs_server.rpc.builds_servicer import BuildsServicer
+from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
+from techdocs_server.rpc.docs_servicer import DocsServicer
+from techdocs_server.rpc.server import MAX_CHUNK_BYTES, MAX_UNARY_BYTES, TLS, Servicers, TechDocsServer
+from techdocs_server.rpc.sites_servicer import SitesServicer
+from techdocs_server.services.build_events import BuildEvents
+from techdocs_server.services.building import BuildLimits, SiteBuilder, Sources
+from techdocs_server.services.describing import SiteDescriber
+from techdocs_server.services.dispatching import Dispatcher
+from techdocs_server.services.listing import Listings
+from techdocs_server.services.publishing import Publisher
+from techdocs_server.services.reading import SiteReader
+from techdocs_server.services.site_life import SiteLife
+from techdocs_server.services.starting import BuildStarter
+from techdocs_server.services.syncing import SiteSyncer
+from techdocs_server.settings import Settings
+
+DISTRIBUTION = "techdocs-service"
+# Enough for the pages that readers of a few hundred sites want today; a page is about 70 KB.
+_CACHED_BYTES = 128 * 1024**2
+_CACHED_BLOB_BYTES = 1024**2
+
+
+class StartFailed(Exception):
+    """The service cannot start. The message says why and what to do."""
+
+
+class EmbeddedService:
+    """Server and builder of the embedded default, on one data directory that only this process uses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._resources = AsyncExitStack()
+        self._queue = InProcessBuildQueue(concurrency=settings.build_concurrency, limit=settings.build_queue_limit)
+        self._events: BuildEvents | None = None
+        self._server: TechDocsServer | None = None
+
+    async def start(self) -> int:
+        """Open the stores, take up what the last process left, listen; return the gRPC port.
+
+        Raises `StartFailed`. After a failure nothing is left open.
+        """
+        try:
+            return await self._start()
+        except StorageUnavailable as error:
+            await self._resources.aclose()
+            raise StartFailed(f"data_directory: {error.message}") from error
+        except BaseException:
+            await self._resources.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Drain the server, end running builds as interrupted, close the stores. Finishes after a failed start too."""
+        if self._server is not None and self._events is not None:
+            await self._server.stop(grace_seconds=self._settings.server_drain_seconds, end_streams=self._events.close)
+        await self._queue.stop()
+        await self._resources.aclose()
+
+    async def _start(self) -> int:
+        settings, clock = self._settings, SystemClock()
+        folder = _own_data_directory(settings.data_directory, self._resources)
+        blobs, sites, builds = await self._open_stores(folder)
+        catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}))
+        preparer = LocalDirectoryPreparer(
+            max_bytes=settings.source_max_bytes,
+            max_files=settings.source_max_files,
+            excluded=frozenset({folder}),
+        )
+        self._own(preparer.close)
+        files = LocalSiteFiles(max_bytes=settings.site_max_bytes, max_files=settings.site_max_files)
+        self._own(files.close)
+        workspaces = LocalWorkspaces(folder / "workspaces")
+        generator = await _generator(settings, folder / "workspaces")
+
+        events = self._events = BuildEvents(builds)
+        reader = SiteReader(sites, blobs)
+        sources = Sources(catalog, preparer, generator)
+        builder = SiteBuilder(
+            sources=sources,
+            sites=sites,
+            generator=generator,
+            publisher=Publisher(sites, blobs, files, reader, clock),
+            workspaces=workspaces,
+            limits=BuildLimits(timeout_seconds=settings.build_timeout_seconds),
+        )
+        dispatcher = Dispatcher(builder=builder, records=builds, events=events, clock=clock)
+        starter = BuildStarter(sources=sources, records=builds, queue=self._queue, dispatcher=dispatcher, clock=clock)
+        listings = Listings(sites, builds, reader)
+        servicers = Servicers(
+            docs=DocsServicer(
+                reader=reader,
+                describer=SiteDescriber(reader, catalog),
+                listings=listings,
+                max_unary_bytes=MAX_UNARY_BYTES,
+            ),
+            builds=BuildsServicer(
+                syncer=SiteSyncer(sources=sources, sites=sites, starter=starter, events=events),
+                starter=starter,
+                events=events,
+                listings=listings,
+            ),
+            sites=SitesServicer(
+                life=SiteLife(
+                    sites=sites,
+                    builds=builds,
+                    dispatcher=dispatcher,
+                    queue=self._queue,
+                    events=events,
+                    clock=clock,
+                ),
+                listings=listings,
+            ),
+            capabilities=CapabilitiesServicer(_capabilities(settings, generator.versions)),
+        )
+        return await self._serve(servicers, dispatcher)
+
+    async def _open_stores(self, folder: Path) -> tuple[BlobStore, SiteRecords, BuildRecords]:
+        stored = FilesystemBlobStore(folder / "blobs")
+        self._own_async(stored.close)
+        database = SqlDatabase(f"sqlite:///{folder / 'records.sqlite3'}")
+        self._own_async(database.close)
+        await upgrade(database)
+        blobs = CachingBlobStore(stored, max_bytes=_CACHED_BYTES, max_blob_bytes=_CACHED_BLOB_BYTES)
+        return blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
+
+    async def _serve(self, servicers: Servicers, dispatcher: Dispatcher) -> int:
+        settings = self._settings
+        server = TechDocsServer(
+            servicers,
+            listen=str(settings.server_listen),
+            max_concurrent_calls=settings.server_max_concurrent_calls,
+            reflection=settings.server_reflection_enabled,
+            tls=_tls(settings),
+        )
+        try:
+            port = await server.start()
+        except OSError as error:
+            raise StartFailed(str(error)) from error
+        self._server = server
+        await dispatcher.recover(self._queue)
+        self._queue.start(dispatcher.run)
+        return port
+
+    def _own(self, close: Callable[[], object]) -> None:
+        self._resources.callback(close)
+
+    def _own_async(self, close: Callable[[], Awaitable[object]]) -> None:
+        self._resources.push_async_callback(close)
+
+
+def service_version() -> str:
+    """Return the version of the installed software."""
+    return version(DISTRIBUTION)
+
+
+def _own_data_directory(folder: Path, resources: AsyncExitStack) -> Path:
+    """Make the data directory and lock it for this process, until the resources close."""
+    folder = folder.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartFailed(f"data_directory: {folder} cannot be used: {error.strerror}") from error
+    resources.callback(os.close, lock)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise StartFailed(
+            f"data_directory: another techdocs process uses {folder}; stop it, or set another data_directory"
+        ) from error
+    return folder
+
+
+async def _generator(settings: Settings, scratch: Path) -> MkDocsGenerator:
+    """Find the toolchain, which may run its interpreter once."""
+    try:
+        return await asyncio.to_thread(MkDocsGenerator, settings.build_python, temporary_directory=scratch)
+    except ToolchainUnusable as error:
+        raise StartFailed(f"build_python: {error}") from error
+
+
+def _tls(settings: Settings) -> TLS | None:
+    if settings.server_tls_certificate is None or settings.server_tls_key is None:
+        return None
+    try:
+        return TLS(settings.server_tls_certificate.read_bytes(), settings.server_tls_key.read_bytes())
+    except OSError as error:
+        raise StartFailed(f"server_tls_certificate, server_tls_key: {error.filename}: {error.strerror}") from error
+
+
+def _capabilities(settings: Settings, generators: tuple[str, ...]) -> capabilities_pb2.Capabilities:
+    return capabilities_pb2.Capabilities(
+        server_version=service_version(),
+        build_enabled=True,
+        max_unary_bytes=MAX_UNARY_BYTES,
+        max_chunk_bytes=MAX_CHUNK_BYTES,
+        max_site_bytes=settings.site_max_bytes,
+        max_site_files=settings.site_max_files,
+        generators=generators,
+    )

@@ -1,0 +1,108 @@
+"""The ``techdocs`` command: parse, start, say what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import uvloop
+
+from techdocs_server.bootstrap import StartFailed, service_version
+from techdocs_server.running import Say, run_bridge, run_everything, run_server
+from techdocs_server.settings import Settings, SettingsInvalid, load_settings
+from techdocs_server.telemetry.logging import configure_logging
+
+# sysexits.h has a status of its own for a configuration error; any other failure to start is 1.
+_EXIT_CONFIG = 78
+
+Role = Callable[..., Coroutine[None, None, None]]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(service_version(), prog_name="techdocs")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings (or TECHDOCS_CONFIG).")
+@click.pass_context
+def main(context: click.Context, config: Path | None) -> None:
+    """Build, publish and serve the documentation of Backstage catalog entities.
+
+    Every setting is an environment variable TECHDOCS_<NAME> or a key of the TOML file.
+    """
+    context.obj = config
+
+
+@main.command()
+@click.pass_obj
+def serve(config: Path | None) -> None:
+    """Run server, builder and bridge in one process, on loopback by default."""
+    _run(run_everything, config)
+
+
+@main.command()
+@click.pass_obj
+def server(config: Path | None) -> None:
+    """Run the gRPC server with its builder."""
+    _run(run_server, config)
+
+
+@main.command()
+@click.pass_obj
+def bridge(config: Path | None) -> None:
+    """Run the REST bridge in front of a server."""
+    _run(run_bridge, config)
+
+
+@main.command("check-config")
+@click.pass_obj
+def check_config(config: Path | None) -> None:
+    """Check the settings and print all of them as TOML, with what they mean."""
+    values = _settings(config).model_dump(mode="json")
+    for name, field in Settings.model_fields.items():
+        click.echo(f"# {field.description}")
+        click.echo(f"# {name} is not set" if values[name] is None else f"{name} = {json.dumps(values[name])}")
+
+
+@main.command()
+@click.option("--server-url", default="", help="Base URL for the document; the bridge's own by default.")
+@click.pass_obj
+def openapi(config: Path | None, server_url: str) -> None:
+    """Print the OpenAPI 3.1 document of the REST API."""
+    from techdocs_bridge.transcoding.openapi import document
+    from techdocs_bridge.transcoding.routes import RouteTable, services
+
+    settings = _settings(config)
+    url = server_url or f"http://{settings.bridge_listen}{settings.bridge_mount}"
+    table = RouteTable.from_services(services())
+    click.echo(json.dumps(document(table, server_url=url, version=service_version()), indent=2, ensure_ascii=False))
+
+
+def _run(role: Role, config: Path | None) -> None:
+    settings = _settings(config)
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    say: Say = _say
+    try:
+        uvloop.run(role(settings, say=say))
+    except StartFailed as error:
+        _fail(str(error), status=1)
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()  # whoever reads a pipe waits for this line to know that we are up
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        return load_settings(config, os.environ)
+    except SettingsInvalid as error:
+        _fail(*error.problems, status=_EXIT_CONFIG)
+
+
+def _fail(*problems: str, status: int) -> NoReturn:
+    for problem in problems:
+        click.echo(f"techdocs: {problem}", err=True)
+    sys.exit(status)

@@ -1,0 +1,159 @@
+"""Between messages and values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from google.api import httpbody_pb2
+from google.protobuf import timestamp_pb2
+from google.rpc import code_pb2, status_pb2
+from techdocs.v1 import builds_pb2, docs_pb2, entity_pb2, sites_pb2
+
+from techdocs_server.domain.build import Build, BuildEvent, BuildState, LogLine, Severity
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.errors import FieldInvalid, FieldViolation
+from techdocs_server.domain.media_type import media_type
+from techdocs_server.domain.site import Revision, Site, SitePointer
+from techdocs_server.rpc.status import make_status, status_of
+from techdocs_server.services.listing import PageRequest
+from techdocs_server.services.reading import LocatedContent
+from techdocs_server.services.syncing import failure_of
+
+_STATES: dict[BuildState, builds_pb2.BuildState.ValueType] = {
+    BuildState.QUEUED: builds_pb2.BUILD_STATE_QUEUED,
+    BuildState.PREPARING: builds_pb2.BUILD_STATE_PREPARING,
+    BuildState.GENERATING: builds_pb2.BUILD_STATE_GENERATING,
+    BuildState.PUBLISHING: builds_pb2.BUILD_STATE_PUBLISHING,
+    BuildState.SUCCEEDED: builds_pb2.BUILD_STATE_SUCCEEDED,
+    BuildState.FAILED: builds_pb2.BUILD_STATE_FAILED,
+    BuildState.CANCELLED: builds_pb2.BUILD_STATE_CANCELLED,
+}
+_STATE_OF = {value: state for state, value in _STATES.items()}
+_SEVERITIES: dict[Severity, builds_pb2.LogSeverity.ValueType] = {
+    Severity.DEBUG: builds_pb2.LOG_SEVERITY_DEBUG,
+    Severity.INFO: builds_pb2.LOG_SEVERITY_INFO,
+    Severity.WARNING: builds_pb2.LOG_SEVERITY_WARNING,
+    Severity.ERROR: builds_pb2.LOG_SEVERITY_ERROR,
+}
+
+
+def entity_ref(message: entity_pb2.EntityRef) -> EntityRef:
+    """Return the reference of a message that validation let through."""
+    try:
+        return EntityRef.of(namespace=message.namespace, kind=message.kind, name=message.name)
+    except ValueError as error:
+        raise FieldInvalid(FieldViolation("entity", str(error))) from error
+
+
+def entity_message(entity: EntityRef) -> entity_pb2.EntityRef:
+    """Return the message of a reference."""
+    return entity_pb2.EntityRef(namespace=entity.namespace, kind=entity.kind, name=entity.name)
+
+
+def timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
+    """Return the message of a moment; None stays unset."""
+    if moment is None:
+        return None
+    message = timestamp_pb2.Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def build_id(name: str) -> str:
+    """Return the id in a build's resource name."""
+    return name.removeprefix("builds/")
+
+
+def page_request(*, size: int, token: str, default: int, most: int) -> PageRequest:
+    """Return what to list: the default size for 0, never more than the most."""
+    return PageRequest(min(size or default, most), token)
+
+
+def build_states(values: Iterable[builds_pb2.BuildState.ValueType]) -> frozenset[BuildState]:
+    """Return the states of a repeated enum field."""
+    return frozenset(_STATE_OF[value] for value in values)
+
+
+def build_message(build: Build) -> builds_pb2.Build:
+    """Return the message of a build, with its error if it ended badly."""
+    message = builds_pb2.Build(
+        name=build.name,
+        entity=entity_message(build.entity),
+        state=_STATES[build.state],
+        create_time=timestamp(build.create_time),
+        start_time=timestamp(build.start_time),
+        end_time=timestamp(build.end_time),
+        revision=build.revision,
+        source_etag=build.source_etag,
+        last_sequence=build.last_sequence,
+        updated=build.updated,
+    )
+    if build.problem is not None:
+        message.error.CopyFrom(_build_error(build))
+    return message
+
+
+def _build_error(build: Build) -> status_pb2.Status:
+    status = status_of(failure_of(build))
+    if build.problem is not None and build.problem.reason == "SERVER_DRAINING":
+        return make_status(
+            code_pb2.ABORTED, "BUILD_FAILED", build.problem.message, metadata={"phase": str(build.problem.phase)}
+        )
+    return status
+
+
+def event_message(event: BuildEvent) -> builds_pb2.BuildEvent:
+    """Return the message of an event."""
+    message = builds_pb2.BuildEvent(sequence=event.sequence, event_time=timestamp(event.event_time))
+    if isinstance(event.happening, LogLine):
+        message.log.severity = _SEVERITIES[event.happening.severity]
+        message.log.text = event.happening.text
+    else:
+        message.state_change.CopyFrom(build_message(event.happening))
+    return message
+
+
+def content_info(content: LocatedContent) -> docs_pb2.ContentInfo:
+    """Return the description of a file."""
+    return docs_pb2.ContentInfo(
+        path=content.path,
+        revision=content.revision,
+        content_type=media_type(content.path),
+        size_bytes=content.digest.size_bytes,
+        etag=content.etag,
+        sha256=content.digest.sha256,
+    )
+
+
+def http_body(data: bytes, content_type: str = "") -> httpbody_pb2.HttpBody:
+    """Return bytes as a message."""
+    return httpbody_pb2.HttpBody(content_type=content_type, data=data)
+
+
+def site_message(site: Site, active: Build | None) -> sites_pb2.Site:
+    """Return the message of a site."""
+    return sites_pb2.Site(
+        entity=entity_message(site.entity),
+        current_revision=site.pointer.revision,
+        title=site.title,
+        create_time=timestamp(site.create_time),
+        update_time=timestamp(site.update_time),
+        revision_count=site.revision_count,
+        active_build=active.name if active else "",
+        etag=site.pointer.etag,
+    )
+
+
+def revision_message(revision: Revision, pointer: SitePointer) -> sites_pb2.Revision:
+    """Return the message of a revision."""
+    return sites_pb2.Revision(
+        revision=revision.revision,
+        entity=entity_message(revision.entity),
+        create_time=timestamp(revision.create_time),
+        current=revision.revision == pointer.revision,
+        file_count=revision.file_count,
+        size_bytes=revision.size_bytes,
+        build=revision.build,
+        source_etag=revision.source_etag,
+    )

@@ -1,0 +1,60 @@
+"""Request ids, and one line of log per call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor, Context
+from techdocs_server.telemetry.context import request_id
+
+_log = logging.getLogger("techdocs.server.access")
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9-]{8,64}")
+REQUEST_ID_KEY = "x-request-id"
+
+
+class IdentityInterceptor(CallInterceptor):
+    """Gives every call an id: the caller's ``x-request-id`` if it is a good one, else a new one.
+
+    The id is in the initial metadata of the answer, in every line of log, and in
+    internal errors. Outermost, so that it times and logs what the others refuse.
+    """
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """See `CallInterceptor`."""
+        current = _given(call.context) or uuid.uuid4().hex
+        request_id.set(current)
+        await call.context.send_initial_metadata(((REQUEST_ID_KEY, current),))
+        began = time.perf_counter()
+        cancelled = False
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            cancelled = True
+            raise
+        finally:
+            code = "CANCELLED" if cancelled else _code_name(call.context)
+            seconds = round(time.perf_counter() - began, 6)
+            _log.info("rpc", extra={"method": call.method, "code": code, "duration_seconds": seconds})
+
+
+def _given(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_KEY and isinstance(value, str) and _ACCEPTABLE.fullmatch(value):
+            return value
+    return ""
+
+
+def _code_name(context: Context) -> str:
+    code: object = context.code()  # a number until an abort sets a StatusCode
+    if isinstance(code, grpc.StatusCode):
+        return code.name
+    return next((known.name for known in grpc.StatusCode if known.value[0] == code), "OK")

@@ -1,0 +1,68 @@
+"""SiteService: messages in, `SiteLife` and `Listings` calls, messages out."""
+
+from __future__ import annotations
+
+from techdocs.v1 import sites_pb2, sites_pb2_grpc
+
+from techdocs_server.rpc.convert import entity_ref, page_request, revision_message, site_message
+from techdocs_server.rpc.interceptors.wrapping import Context
+from techdocs_server.services.listing import Listings
+from techdocs_server.services.site_life import SiteLife
+
+
+class SitesServicer(sites_pb2_grpc.SiteServiceServicer):
+    """Life of published sites."""
+
+    def __init__(self, *, life: SiteLife, listings: Listings) -> None:
+        self._life = life
+        self._listings = listings
+
+    async def GetSite(self, request: sites_pb2.GetSiteRequest, context: Context) -> sites_pb2.GetSiteResponse:
+        """See sites.proto."""
+        site, active = await self._life.site(entity_ref(request.entity))
+        return sites_pb2.GetSiteResponse(site=site_message(site, active))
+
+    async def ListSites(self, request: sites_pb2.ListSitesRequest, context: Context) -> sites_pb2.ListSitesResponse:
+        """See sites.proto."""
+        page = await self._listings.sites(
+            namespace=request.namespace,
+            kind=request.kind,
+            page=page_request(size=request.page_size, token=request.page_token, default=50, most=500),
+        )
+        return sites_pb2.ListSitesResponse(
+            sites=[site_message(site, active) for site, active in page.items], next_page_token=page.next_token
+        )
+
+    async def DeleteSite(self, request: sites_pb2.DeleteSiteRequest, context: Context) -> sites_pb2.DeleteSiteResponse:
+        """See sites.proto."""
+        await self._life.delete(
+            entity_ref(request.entity), etag=request.etag, allow_missing=request.allow_missing, force=request.force
+        )
+        return sites_pb2.DeleteSiteResponse()
+
+    async def ListRevisions(
+        self, request: sites_pb2.ListRevisionsRequest, context: Context
+    ) -> sites_pb2.ListRevisionsResponse:
+        """See sites.proto."""
+        pointer, page = await self._listings.revisions(
+            entity_ref(request.entity),
+            page_request(size=request.page_size, token=request.page_token, default=50, most=500),
+        )
+        return sites_pb2.ListRevisionsResponse(
+            revisions=[revision_message(revision, pointer) for revision in page.items],
+            next_page_token=page.next_token,
+        )
+
+    async def GetRevision(
+        self, request: sites_pb2.GetRevisionRequest, context: Context
+    ) -> sites_pb2.GetRevisionResponse:
+        """See sites.proto."""
+        revision, pointer = await self._life.revision(entity_ref(request.entity), request.revision)
+        return sites_pb2.GetRevisionResponse(revision=revision_message(revision, pointer))
+
+    async def RollbackSite(
+        self, request: sites_pb2.RollbackSiteRequest, context: Context
+    ) -> sites_pb2.RollbackSiteResponse:
+        """See sites.proto."""
+        site, active = await self._life.roll_back(entity_ref(request.entity), request.revision, etag=request.etag)
+        return sites_pb2.RollbackSiteResponse(site=site_message(site, active))

@@ -1,0 +1,114 @@
+"""The one table from this service's errors to gRPC statuses."""
+
+from __future__ import annotations
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2, message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from techdocs.v1 import errors_pb2
+
+from techdocs_server.domain.errors import (
+    BuildCancelled,
+    BuildError,
+    BuildInProgress,
+    Conflict,
+    ContentCorrupt,
+    DeadlineExceeded,
+    ETagMismatch,
+    Exhausted,
+    FieldInvalid,
+    InvalidArgument,
+    NotFound,
+    RangeNotSatisfiable,
+    RequestIdReused,
+    RevisionConflict,
+    TechDocsError,
+    Unavailable,
+)
+
+DOMAIN = "techdocs"
+# gRPC delivers at most 8 KiB of trailing metadata for certain; message and details share it.
+_MAX_MESSAGE_CHARACTERS = 512
+_MAX_VALUE_CHARACTERS = 256
+_MAX_VIOLATIONS = 8
+
+# The first row whose class fits decides, so the special rows stand before the general ones.
+_CODES: tuple[tuple[type[TechDocsError], int], ...] = (
+    (InvalidArgument, code_pb2.INVALID_ARGUMENT),
+    (NotFound, code_pb2.NOT_FOUND),
+    (RequestIdReused, code_pb2.ALREADY_EXISTS),
+    (ETagMismatch, code_pb2.ABORTED),
+    (RevisionConflict, code_pb2.ABORTED),
+    (BuildInProgress, code_pb2.FAILED_PRECONDITION),
+    (Conflict, code_pb2.FAILED_PRECONDITION),
+    (RangeNotSatisfiable, code_pb2.OUT_OF_RANGE),
+    (BuildCancelled, code_pb2.ABORTED),
+    (BuildError, code_pb2.ABORTED),
+    (Exhausted, code_pb2.RESOURCE_EXHAUSTED),
+    (Unavailable, code_pb2.UNAVAILABLE),
+    (DeadlineExceeded, code_pb2.DEADLINE_EXCEEDED),
+    (ContentCorrupt, code_pb2.DATA_LOSS),
+)
+
+_REASONS = frozenset(name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys())  # noqa: SIM118 - not a dict
+
+
+def status_of(error: TechDocsError) -> status_pb2.Status:
+    """Return the status of an error, with its details cut to what gRPC delivers."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
+    return make_status(code, error.reason, error.message, metadata=error.metadata, more=_more_details(error))
+
+
+def internal_status(request_id: str) -> status_pb2.Status:
+    """Return the status of a defect: nothing of the exception, only how to find it."""
+    return make_status(
+        code_pb2.INTERNAL,
+        "INTERNAL",
+        f"internal error; the server's log has request id {request_id}",
+        metadata={"request_id": request_id},
+    )
+
+
+def make_status(
+    code: int,
+    reason: str,
+    text: str,
+    *,
+    metadata: dict[str, str] | None = None,
+    more: tuple[message.Message, ...] = (),
+) -> status_pb2.Status:
+    """Return a status with ErrorInfo first among its details."""
+    if reason not in _REASONS:
+        raise ValueError(f"{reason} is not a value of techdocs.v1.ErrorReason")
+    values = {key: value[:_MAX_VALUE_CHARACTERS] for key, value in (metadata or {}).items()}
+    status = status_pb2.Status(code=code, message=_cut(text))
+    for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=values), *more):
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def grpc_code(status: status_pb2.Status) -> grpc.StatusCode:
+    """Return the gRPC code object of a status."""
+    return next(code for code in grpc.StatusCode if code.value[0] == status.code)
+
+
+def _more_details(error: TechDocsError) -> tuple[message.Message, ...]:
+    if isinstance(error, FieldInvalid):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(
+                field=v.field[:_MAX_VALUE_CHARACTERS], description=v.description[:_MAX_VALUE_CHARACTERS]
+            )
+            for v in error.violations[:_MAX_VIOLATIONS]
+        ]
+        return (error_details_pb2.BadRequest(field_violations=violations),)
+    if isinstance(error, Exhausted | Unavailable) and error.retry_after_seconds is not None:
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
+        return (error_details_pb2.RetryInfo(retry_delay=delay),)
+    return ()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_MESSAGE_CHARACTERS else text[: _MAX_MESSAGE_CHARACTERS - 1] + "…"

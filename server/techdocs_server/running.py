@@ -1,0 +1,107 @@
+"""Running a role until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from techdocs_bridge.serving import serve_bridge
+from techdocs_bridge.settings import BridgeSettings
+
+from techdocs_server.bootstrap import EmbeddedService, StartFailed, service_version
+from techdocs_server.settings import ListenAddress, Settings
+
+Say = Callable[[str], None]
+
+
+async def run_server(settings: Settings, *, say: Say) -> None:
+    """Run the gRPC server with its builder until SIGTERM or SIGINT. Raises `StartFailed`."""
+    stop = _stop_signal()
+    async with _service(settings) as port:
+        say(f"techdocs server: gRPC on {_reach(settings.server_listen, port)}")
+        await stop.wait()
+        say("techdocs server: stopping")
+
+
+async def run_bridge(settings: Settings, *, say: Say) -> None:
+    """Run the REST bridge until SIGTERM or SIGINT. Raises `StartFailed`."""
+    await _bridge(settings, settings.bridge_server_target, _stop_signal(), say=say)
+
+
+async def run_everything(settings: Settings, *, say: Say) -> None:
+    """Run server, builder and bridge in this process until SIGTERM or SIGINT. Raises `StartFailed`.
+
+    The bridge stops first: its readers get their answers from a server that still works.
+    """
+    stop = _stop_signal()
+    async with _service(settings) as port:
+        say(f"techdocs serve: gRPC on {_reach(settings.server_listen, port)}")
+        say(f"  try: grpcurl -plaintext {_reach(settings.server_listen, port)} list")
+        await _bridge(settings, _reach(settings.server_listen, port), stop, say=say)
+        say("techdocs serve: stopping")
+
+
+@asynccontextmanager
+async def _service(settings: Settings) -> AsyncIterator[int]:
+    service = EmbeddedService(settings)
+    port = await service.start()
+    try:
+        yield port
+    finally:
+        await service.stop()
+
+
+async def _bridge(settings: Settings, target: str, stop: asyncio.Event, *, say: Say) -> None:
+    bridge = BridgeSettings(
+        server_target=target,
+        server_ca=_read_ca(settings),
+        mount=settings.bridge_mount,
+        version=service_version(),
+        sync_deadline_seconds=settings.build_timeout_seconds * 1.5,
+    )
+
+    def ready(url: str) -> None:
+        say(f"techdocs bridge: REST on {url}, and below {url}{settings.bridge_mount}")
+        say(f"  try: curl {url}/openapi.json")
+
+    try:
+        await serve_bridge(
+            bridge,
+            (settings.bridge_listen.host, settings.bridge_listen.port),
+            ready=ready,
+            stop=stop,
+            drain_seconds=settings.server_drain_seconds,
+        )
+    except OSError as error:
+        raise StartFailed(f"bridge_listen: {error}") from error
+
+
+def _read_ca(settings: Settings) -> bytes | None:
+    if settings.bridge_server_ca is None:
+        return None
+    try:
+        return settings.bridge_server_ca.read_bytes()
+    except OSError as error:
+        raise StartFailed(f"bridge_server_ca: {error.filename}: {error.strerror}") from error
+
+
+def _reach(listen: ListenAddress, port: int) -> str:
+    """Return the address for a client on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104 - read, not bound
+    return str(ListenAddress(host, port))
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return an event that the first SIGTERM or SIGINT sets. The second one ends the process as usual."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def handle(number: signal.Signals) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, handle, number)
+    return stop

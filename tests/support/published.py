@@ -1,0 +1,151 @@
+"""A catalog of small real documentation, and server and bridge as two processes over it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.support.services import RunningService, running
+
+MOUNT = "/api/techdocs"
+BIG_BYTES = 3 * 1024 * 1024
+"""Size of assets/big.bin: more than a unary answer may hold, and more than sockets buffer."""
+BUILD_SECONDS = 120.0
+"""Far more than a build takes on a busy machine."""
+
+SECRET = "neighbours-and-servers-only"  # noqa: S105 - a marker that must not come out, not a password
+"""Stands in every file beside a site that no reader of the site may ever see."""
+
+PAGES: Mapping[str, str] = {
+    "index.md": "# Welcome\n\nFirst page.\n",
+    "guide/start.md": "# Start\n\nSecond page, with `code`.\n",
+    "größe/seite eins.md": "# Größe\n\nA page whose path needs escapes.\n",
+    "assets/data.json": '{"answer": 42}\n',
+    "assets/notes.txt": "plain notes, 0123456789\n",
+    "assets/picture.svg": '<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>\n',
+}
+
+# MkDocs runs it. The build then takes as long as the test wants.
+_HOLD = """\
+import pathlib, time
+
+def on_pre_build(config):
+    while pathlib.Path({gate!r}).exists():
+        time.sleep(0.02)
+"""
+
+
+class Catalog:
+    """A folder of entities, each with its own documentation, that a test adds to and edits."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        (folder / "secret.txt").write_text(SECRET)
+
+    def add(
+        self,
+        name: str,
+        pages: Mapping[str, str] = PAGES,
+        *,
+        ref: str | None = "dir:.",
+        gate: Path | None = None,
+        big: bool = False,
+    ) -> Path:
+        """Add component:default/NAME and return its folder.
+
+        Without ``ref`` the entity names no source. While the file ``gate`` exists its
+        builds wait. ``big`` adds a file of `BIG_BYTES`.
+        """
+        folder = self.folder / name
+        (folder / "docs").mkdir(parents=True)
+        annotations = {"backstage.io/techdocs-ref": ref} if ref else {}
+        entity = {
+            "apiVersion": "backstage.io/v1alpha1",
+            "kind": "Component",
+            "metadata": {"name": name, "description": f"What {name} does.", "annotations": annotations},
+            "spec": {"type": "service", "owner": "team-a", "lifecycle": "production"},
+        }
+        (folder / "catalog-info.yaml").write_text(json.dumps(entity))
+        (folder / "secret.txt").write_text(SECRET)
+        config: dict[str, object] = {"site_name": f"Docs of {name}", "plugins": ["techdocs-core"]}
+        if gate is not None:
+            (folder / "hold.py").write_text(_HOLD.format(gate=str(gate)))
+            config["hooks"] = ["hold.py"]
+        (folder / "mkdocs.yml").write_text(json.dumps(config))
+        for path, text in pages.items():
+            self.write(name, path, text)
+        if big:
+            (folder / "docs/assets").mkdir(exist_ok=True)
+            (folder / "docs/assets/big.bin").write_bytes(bytes(range(256)) * (BIG_BYTES // 256))
+        return folder
+
+    def write(self, name: str, path: str, text: str) -> None:
+        """Write one page or asset of an entity."""
+        file = self.folder / name / "docs" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def break_descriptor(self, name: str) -> None:
+        """Make the descriptor of an entity something that cannot be read."""
+        (self.folder / name / "catalog-info.yaml").write_text("kind: [unclosed\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Server and bridge, each a process."""
+
+    server: RunningService
+    bridge: RunningService
+    catalog: Catalog
+    data: Path
+    """The data directory of the server."""
+
+    @property
+    def rest(self) -> str:
+        """URL of the bridge, without a slash at its end."""
+        return self.bridge.rest
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the bridge."""
+        url = httpx.URL(self.bridge.rest)
+        return url.host, url.port or 80
+
+    async def sync(self, *names: str, force: bool = False) -> None:
+        """Build and publish entities at once. Raises `AssertionError` with what one answered instead."""
+        async with httpx.AsyncClient(base_url=self.rest, timeout=BUILD_SECONDS) as client:
+            query = "?force=true" if force else ""
+            answers = await asyncio.gather(*(client.post(f"/sync/default/component/{name}{query}") for name in names))
+        for answer in answers:
+            assert answer.status_code == 200, f"{answer.text}\n{self.server.logged()}"
+
+
+@asynccontextmanager
+async def deployed(
+    folder: Path,
+    catalog: Catalog,
+    *,
+    server: Mapping[str, object] | None = None,
+    bridge: Mapping[str, object] | None = None,
+) -> AsyncIterator[Deployment]:
+    """Run a server and a bridge with these settings until the context ends; nothing is built yet."""
+    data = folder / "data"
+    common = {"server_drain_seconds": 1}
+    async with running(
+        "server", folder, **{**common, "catalog": catalog.folder, "data_directory": data, **(server or {})}
+    ) as grpc_side:
+        target = {"bridge_server_target": grpc_side.grpc}
+        async with running("bridge", folder, **{**common, **target, **(bridge or {})}) as rest_side:
+            yield Deployment(grpc_side, rest_side, catalog, data)
+
+
+def site_path(name: str = "demo", *, below: str = "docs", path: str = "") -> str:
+    """Return the path of a page of component:default/NAME below one of the content routes."""
+    return f"/{below}/default/component/{name}" + (f"/{path}" if path else "")
