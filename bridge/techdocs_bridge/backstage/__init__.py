@@ -1,0 +1,1 @@
+"""What only Backstage's own clients need."""

@@ -1,0 +1,205 @@
+"""From a request to the one thing that answers it: the route, its limits, its request message, its form."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from google.protobuf.message import Message
+from starlette.types import Receive, Scope, Send
+
+from techdocs_bridge.backstage.static_docs import page_problem
+from techdocs_bridge.bound_call import BoundCall
+from techdocs_bridge.client import CallContext, ServerClient
+from techdocs_bridge.content import ContentReader
+from techdocs_bridge.content_forms import SITE, STATIC, STATIC_PREFIX, is_static
+from techdocs_bridge.event_stream import EventStreams
+from techdocs_bridge.exchange import Exchange, read_body, while_connected
+from techdocs_bridge.json_answers import answer_unary
+from techdocs_bridge.json_lines import LineStreams
+from techdocs_bridge.own_paths import OwnPath
+from techdocs_bridge.refusals import (
+    authorization_unusable,
+    body_too_slow,
+    method_not_allowed,
+    no_such_path,
+    overloaded,
+    path_invalid,
+    request_invalid,
+    unsupported_media_type,
+)
+from techdocs_bridge.settings import BridgeSettings
+from techdocs_bridge.status import HTTPProblem
+from techdocs_bridge.transcoding.binding import RequestInvalid, UnsupportedMediaType, build_request
+from techdocs_bridge.transcoding.http_rules import Route
+from techdocs_bridge.transcoding.path_template import PathInvalid
+from techdocs_bridge.transcoding.routes import Found, NoRoute, RouteTable, WrongMethod
+
+_CONTENT = "techdocs.v1.DocsService.ReadContent"
+_EVENTS = "techdocs.v1.BuildService.StreamSync"
+_WAITS_FOR_BUILDS = "techdocs.v1.BuildService.SyncSite"
+
+# gRPC servers take 8 KiB of metadata for certain; a quarter is left for everything else.
+_MAX_AUTHORIZATION_BYTES = 6 * 1024
+
+
+class Dispatcher:
+    """Answers every request of the bridge. Raises what it cannot answer as `HTTPProblem`."""
+
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        table: RouteTable,
+        client: ServerClient,
+        own_paths: Mapping[bytes, OwnPath],
+        draining: asyncio.Event,
+    ) -> None:
+        self._settings = settings
+        self._table = table
+        self._client = client
+        self._own_paths = own_paths
+        self._content = ContentReader(client)
+        self._events = EventStreams(client, draining, heartbeat_seconds=settings.heartbeat_seconds)
+        self._lines = LineStreams(client, draining)
+        self._requests = _Slots(settings.max_concurrent_requests)
+        self._streams = _Slots(settings.max_concurrent_streams)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange.of(scope)
+        try:
+            own_path = self._own_paths.get(exchange.path)
+            if own_path is not None:
+                await self._answer_own(own_path, exchange, send)
+            else:
+                await self._answer_routed(exchange, receive, send)
+        except HTTPProblem as problem:
+            if is_static(exchange):
+                raise page_problem(problem) from problem
+            raise
+
+    async def _answer_own(self, own_path: OwnPath, exchange: Exchange, send: Send) -> None:
+        if exchange.method in ("GET", "HEAD"):
+            await own_path(exchange, send)
+        else:
+            await _answer_other_method(exchange, ("GET", "HEAD"), send)
+
+    async def _answer_routed(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        try:
+            match = self._table.find(exchange.method, exchange.path, mount=self._settings.mount)
+        except PathInvalid as error:
+            raise path_invalid(str(error)) from error
+        if isinstance(match, WrongMethod):
+            await _answer_other_method(exchange, match.allow, send)
+        elif isinstance(match, NoRoute):
+            raise no_such_path()
+        else:
+            exchange.route = match.route.full_name
+            with self._slots(match.route).taken():
+                await self._answer_call(match, exchange, receive, send)
+
+    async def _answer_call(self, match: Found, exchange: Exchange, receive: Receive, send: Send) -> None:
+        body = await self._body(exchange, receive)
+        call = BoundCall(
+            exchange, match.route.method, _request(match, exchange, body), self._context(match.route, exchange)
+        )
+        await while_connected(receive, self._answer(match.route, call, send))
+
+    async def _answer(self, route: Route, call: BoundCall, send: Send) -> None:
+        if route.full_name == _CONTENT:
+            form = STATIC if route.template.text.startswith(STATIC_PREFIX) else SITE
+            await self._content.answer(call, form, send)
+        elif route.full_name == _EVENTS:
+            await self._events.answer(call, send)
+        elif route.server_streaming:
+            await self._lines.answer(route, call, send)
+        else:
+            await answer_unary(self._client, route, call, send)
+
+    def _slots(self, route: Route) -> _Slots:
+        """Event streams stay long and cost little; content is streamed but ends by itself."""
+        return self._streams if route.server_streaming and route.full_name != _CONTENT else self._requests
+
+    def _context(self, route: Route, exchange: Exchange) -> CallContext:
+        if route.server_streaming:
+            deadline_seconds = self._settings.stream_deadline_seconds
+        elif route.full_name == _WAITS_FOR_BUILDS:
+            deadline_seconds = self._settings.sync_deadline_seconds
+        else:
+            deadline_seconds = self._settings.default_deadline_seconds
+        return CallContext(
+            request_id=exchange.request_id, authorization=_authorization(exchange), deadline_seconds=deadline_seconds
+        )
+
+    async def _body(self, exchange: Exchange, receive: Receive) -> bytes:
+        encoding = exchange.headers.get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            raise unsupported_media_type("the body must not have a content-encoding")
+        seconds = self._settings.client_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await read_body(receive)
+        except TimeoutError:
+            raise body_too_slow(seconds) from None
+
+
+class _Slots:
+    """A number of places that are taken and given back."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold a place. Raises `HTTPProblem` (503) when there is none."""
+        if not self._free:
+            raise overloaded()
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+def _request(match: Found, exchange: Exchange, body: bytes) -> Message:
+    is_content = match.route.full_name == _CONTENT
+    try:
+        return build_request(
+            match.route,
+            match.variables,
+            query=_revision_only(exchange.query) if is_content else exchange.query,
+            body=b"" if is_content else body,
+            content_type=exchange.headers.get("content-type"),
+        )
+    except RequestInvalid as error:
+        raise request_invalid((violation.field, violation.description) for violation in error.violations) from error
+    except UnsupportedMediaType as error:
+        raise unsupported_media_type(str(error)) from error
+
+
+def _revision_only(query: bytes) -> bytes:
+    """Keep what the API means by a query on content.
+
+    Links inside a site have queries of their own (``?h=term``, ``style.css?v=2``), and conditions and ranges come as
+    headers.
+    """
+    return b"&".join(part for part in query.split(b"&") if part.startswith(b"revision="))
+
+
+def _authorization(exchange: Exchange) -> str:
+    """Return the header, which goes to the server as it came. gRPC takes printable ASCII only."""
+    header = exchange.headers.get("authorization", "")
+    if len(header) > _MAX_AUTHORIZATION_BYTES:
+        raise authorization_unusable(f"is longer than {_MAX_AUTHORIZATION_BYTES} bytes", status=431)
+    if not header.isascii() or not header.isprintable():
+        raise authorization_unusable("has characters that are not printable ASCII", status=400)
+    return header
+
+
+async def _answer_other_method(exchange: Exchange, known: tuple[str, ...], send: Send) -> None:
+    allow = ", ".join([*known, "OPTIONS"])
+    if exchange.method != "OPTIONS":
+        raise method_not_allowed(allow)
+    await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allow.encode())]})
+    await send({"type": "http.response.body", "body": b""})

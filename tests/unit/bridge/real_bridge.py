@@ -1,0 +1,293 @@
+"""A real bridge in front of a real gRPC server whose answers a test chooses."""
+
+# ruff: noqa: N802 - RPCs keep their names
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+from techdocs.v1 import builds_pb2, builds_pb2_grpc, docs_pb2, docs_pb2_grpc, sites_pb2, sites_pb2_grpc
+from techdocs_bridge.serving import serve_bridge
+from techdocs_bridge.settings import BridgeSettings
+
+REVISION = "ab" * 32
+MOUNT = "/api/techdocs"
+
+
+def status(
+    code: grpc.StatusCode, message: str, reason: str = "", *, retry_seconds: float = 0, **metadata: str
+) -> grpc.Status:
+    """A status with the details our server gives it, or without any for no reason."""
+    details: list[Message] = []
+    if reason:
+        details.append(error_details_pb2.ErrorInfo(reason=reason, domain="techdocs", metadata=metadata))
+    if retry_seconds:
+        delay = duration_pb2.Duration(seconds=int(retry_seconds), nanos=int(retry_seconds % 1 * 1e9))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    packed = []
+    for detail in details:
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
+    made: grpc.Status = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=message, details=packed))
+    return made
+
+
+@dataclass
+class Docs(docs_pb2_grpc.DocsServiceServicer):
+    """Serves files of one revision from memory in chunks of 4 bytes, and fails as told."""
+
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    """Path to media type and bytes."""
+    failure: grpc.Status | None = None
+    """Fails every call before its first message."""
+    failure_after_first: grpc.Status | None = None
+    """Fails reads after their first message."""
+    extra_bytes: bytes = b""
+    """Sent at the end of every content, though nobody announced it."""
+    missing_bytes: int = 0
+    """Left out at the end of every content."""
+    chunk_bytes: int = 4
+    gate: asyncio.Event | None = None
+    """Waited for before the second message."""
+    requests: list[docs_pb2.ReadContentRequest] = field(default_factory=list)
+    metadata: list[dict[str, str | bytes]] = field(default_factory=list)
+    cancelled: int = 0
+    sent_messages: int = 0
+
+    async def ReadContent(
+        self, request: docs_pb2.ReadContentRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[docs_pb2.ReadContentResponse]:
+        self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata() or ()))
+        if self.failure:
+            await context.abort_with_status(self.failure)
+        path = next((p for p in (request.path, f"{request.path}/index.html".lstrip("/")) if p in self.files), None)
+        if request.path.endswith("/"):
+            path = f"{request.path}index.html"
+        if path is None or path not in self.files:
+            await self._missing(request, context)
+        media_type, content = self.files[str(path)]
+        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        info = docs_pb2.ContentInfo(
+            path=path,
+            revision=request.revision or REVISION,
+            content_type=media_type,
+            size_bytes=len(content),
+            etag=etag,
+        )
+        first = docs_pb2.ReadContentResponse(info=info)
+        if etag in request.if_none_match or "*" in request.if_none_match:
+            first.not_modified = True
+            yield first
+            return
+        start = max(0, len(content) + request.read_offset) if request.read_offset < 0 else request.read_offset
+        if start >= len(content) > 0:
+            size = str(len(content))
+            await context.abort_with_status(
+                status(grpc.StatusCode.OUT_OF_RANGE, "past the end", "RANGE_NOT_SATISFIABLE", size_bytes=size)
+            )
+        part = content[start : start + request.read_limit] if request.read_limit else content[start:]
+        if len(part) < len(content):
+            first.range.CopyFrom(docs_pb2.ContentRange(offset=start, length=len(part)))
+        if request.view == docs_pb2.CONTENT_VIEW_INFO:
+            yield first
+            return
+        async for message in self._messages(first, part, context):
+            yield message
+
+    async def _messages(
+        self, first: docs_pb2.ReadContentResponse, part: bytes, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[docs_pb2.ReadContentResponse]:
+        part = part[: len(part) - self.missing_bytes] + self.extra_bytes
+        first.body.data = part[: self.chunk_bytes]
+        yield first
+        if self.failure_after_first:
+            await context.abort_with_status(self.failure_after_first)
+        try:
+            for at in range(self.chunk_bytes, len(part), self.chunk_bytes):
+                if self.gate:
+                    await self.gate.wait()
+                message = docs_pb2.ReadContentResponse()
+                message.body.data = part[at : at + self.chunk_bytes]
+                yield message
+                self.sent_messages += 1
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+
+    async def _missing(self, request: docs_pb2.ReadContentRequest, context: grpc.aio.ServicerContext) -> NoReturn:
+        revision = request.revision or REVISION
+        await context.abort_with_status(
+            status(grpc.StatusCode.NOT_FOUND, f"no {request.path!r}", "CONTENT_NOT_FOUND", revision=revision)
+        )
+
+    async def GetSiteMetadata(
+        self, request: docs_pb2.GetSiteMetadataRequest, context: grpc.aio.ServicerContext
+    ) -> docs_pb2.GetSiteMetadataResponse:
+        self.metadata.append(dict(context.invocation_metadata() or ()))
+        if self.failure:
+            await context.abort_with_status(self.failure)
+        metadata = docs_pb2.SiteMetadata(site_name=f"Docs of {request.entity.name}", files=["index.html"])
+        return docs_pb2.GetSiteMetadataResponse(metadata=metadata, revision=REVISION)
+
+
+StreamSync = Callable[
+    [builds_pb2.StreamSyncRequest, grpc.aio.ServicerContext], AsyncIterator[builds_pb2.StreamSyncResponse]
+]
+SyncSite = Callable[[builds_pb2.SyncSiteRequest, grpc.aio.ServicerContext], Awaitable[builds_pb2.SyncSiteResponse]]
+WatchBuild = Callable[
+    [builds_pb2.WatchBuildRequest, grpc.aio.ServicerContext], AsyncIterator[builds_pb2.WatchBuildResponse]
+]
+
+
+@dataclass
+class Builds(builds_pb2_grpc.BuildServiceServicer):
+    """Does what a test says."""
+
+    stream: StreamSync | None = None
+    sync: SyncSite | None = None
+    watch: WatchBuild | None = None
+    stream_requests: list[builds_pb2.StreamSyncRequest] = field(default_factory=list)
+
+    async def StreamSync(
+        self, request: builds_pb2.StreamSyncRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[builds_pb2.StreamSyncResponse]:
+        self.stream_requests.append(request)
+        assert self.stream
+        async for message in self.stream(request, context):
+            yield message
+
+    async def SyncSite(
+        self, request: builds_pb2.SyncSiteRequest, context: grpc.aio.ServicerContext
+    ) -> builds_pb2.SyncSiteResponse:
+        assert self.sync
+        return await self.sync(request, context)
+
+    async def WatchBuild(
+        self, request: builds_pb2.WatchBuildRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[builds_pb2.WatchBuildResponse]:
+        assert self.watch
+        async for message in self.watch(request, context):
+            yield message
+
+
+class Sites(sites_pb2_grpc.SiteServiceServicer):
+    """Counts and fails the calls it gets."""
+
+    def __init__(self) -> None:
+        self.failures: list[grpc.Status] = []
+        self.calls = 0
+
+    async def GetSite(
+        self, request: sites_pb2.GetSiteRequest, context: grpc.aio.ServicerContext
+    ) -> sites_pb2.GetSiteResponse:
+        await self._count(context)
+        return sites_pb2.GetSiteResponse(site=sites_pb2.Site(title="A site"))
+
+    async def RollbackSite(
+        self, request: sites_pb2.RollbackSiteRequest, context: grpc.aio.ServicerContext
+    ) -> sites_pb2.RollbackSiteResponse:
+        await self._count(context)
+        return sites_pb2.RollbackSiteResponse()
+
+    async def _count(self, context: grpc.aio.ServicerContext) -> None:
+        self.calls += 1
+        if self.failures:
+            await context.abort_with_status(self.failures.pop(0))
+
+
+@dataclass
+class Server:
+    """A running gRPC server."""
+
+    target: str
+    docs: Docs
+    builds: Builds
+    sites: Sites
+    health: health.aio.HealthServicer
+    server: grpc.aio.Server
+
+
+@asynccontextmanager
+async def running_server(port: int = 0) -> AsyncIterator[Server]:
+    """Run a server with servicers that a test may change at any time."""
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    docs, builds, sites, healthy = Docs(), Builds(), Sites(), health.aio.HealthServicer()
+    docs_pb2_grpc.add_DocsServiceServicer_to_server(docs, server)
+    builds_pb2_grpc.add_BuildServiceServicer_to_server(builds, server)
+    sites_pb2_grpc.add_SiteServiceServicer_to_server(sites, server)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield Server(f"127.0.0.1:{port}", docs, builds, sites, healthy, server)
+    finally:
+        await server.stop(None)
+
+
+@dataclass
+class Bridge:
+    """A running bridge."""
+
+    url: str
+    stop: asyncio.Event
+    serving: asyncio.Task[None]
+
+    @property
+    def api(self) -> str:
+        return self.url + MOUNT
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 0
+
+    async def raw(self, request: bytes) -> bytes:
+        """Send bytes and return all that comes until the other side closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(request)
+            return await asyncio.wait_for(reader.read(), 10)
+        finally:
+            writer.close()
+
+    async def get(self, target: str, *headers: str, method: str = "GET") -> bytes:
+        """Send a request with a target exactly as given and return the whole answer."""
+        lines = [f"{method} {target} HTTP/1.1", "host: docs.test", "connection: close", *headers, "", ""]
+        return await self.raw("\r\n".join(lines).encode())
+
+
+@asynccontextmanager
+async def running_bridge(target: str, *, drain_seconds: float = 5.0, **settings: object) -> AsyncIterator[Bridge]:
+    """Run a bridge on a free port until the end of the block."""
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    serving = asyncio.create_task(
+        serve_bridge(
+            BridgeSettings(server_target=target, **settings),  # type: ignore[arg-type] # the dataclass checks nothing a test relies on
+            ("127.0.0.1", 0),
+            ready=listening.set_result,
+            stop=stop,
+            drain_seconds=drain_seconds,
+        )
+    )
+    await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        await serving
+    try:
+        yield Bridge(await listening, stop, serving)
+    finally:
+        stop.set()
+        await asyncio.wait_for(serving, 30)
