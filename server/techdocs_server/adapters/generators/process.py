@@ -60,8 +60,10 @@ async def run_in_own_group(child: ChildCommand, *, on_output: Callable[[bytes], 
                 await asyncio.shield(protocol.output_closed)
     finally:
         protocol.kill_group()
-        await finish(protocol.exited)
-        transport.close()
+        try:
+            await finish(protocol.exited)
+        finally:
+            transport.close()
     if protocol.output_bytes > child.max_output_bytes:
         raise OutputTooLarge
     return cast("int", transport.get_returncode())
