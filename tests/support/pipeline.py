@@ -20,7 +20,7 @@ from techdocs_server.domain.catalog_entity import CatalogEntity, SourceRef
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildStepFailed, EntityNotFound, StorageUnavailable
-from techdocs_server.ports.generator import GeneratedSite, LogSink
+from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogSink
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder, Sources
 from techdocs_server.services.dispatching import Dispatcher
@@ -45,9 +45,8 @@ class CopyingGenerator:
         self.gate.set()
         self.started = asyncio.Event()
 
-    async def generate(
-        self, tree: Path, *, into: Path, site_name: str, log: LogSink, timeout_seconds: float
-    ) -> GeneratedSite:
+    async def generate(self, request: GenerateRequest, *, log: LogSink) -> GeneratedSite:
+        tree, into = request.tree, request.into
         self.runs += 1
         self.started.set()
         log(LogLine(Severity.INFO, "Building documentation"))
@@ -58,7 +57,7 @@ class CopyingGenerator:
             target = into / page.relative_to(tree).with_suffix(".html")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(page.read_bytes())
-        return GeneratedSite(site_name=site_name, site_description="")
+        return GeneratedSite(site_name=request.site_name, site_description="")
 
 
 class FolderCatalog:

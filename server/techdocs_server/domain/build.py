@@ -82,11 +82,31 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BuildProblem:
-    """Why a build failed: the phase it was in, a reason of the error tree, a sentence."""
+    """Why a build failed: the phase it was in, a reason of the error tree, a sentence.
+
+    ``cause`` is the `BuildFailureReason` of a failed step, or empty; ``file`` and
+    ``line`` say where in the source, ``hint`` what to write instead, if known.
+    """
 
     phase: BuildState
     reason: str
     message: str
+    cause: str = ""
+    file: str = ""
+    line: int = 0
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildWarning:
+    """Something an author should mend although the site was built.
+
+    ``file`` is relative to the source, empty for none; ``line`` counts from 1, 0 for none.
+    """
+
+    message: str
+    file: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ TECHDOCS_REF = "backstage.io/techdocs-ref"
 class SourceRef:
     """A documentation source, resolved.
 
-    ``type`` is ``dir`` today. ``location`` is what the adapter of that type
-    reads (an absolute path for ``dir``) and never leaves the server;
-    ``display`` is the same for people, for example relative to the catalog.
+    ``type`` is ``dir`` (a folder of this machine) or ``url``. ``location`` is what
+    the adapter of that type reads: an absolute path, or a URL without credentials;
+    a path never leaves the server. ``display`` is the same for people.
     ``site_name`` names the site when the source has no mkdocs.yml.
     """
 

@@ -45,6 +45,7 @@ dispatcher records it and waiters get `BuildFailed`).
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 
@@ -319,6 +320,31 @@ class ContentCorrupt(TechDocsError):
         super().__init__(f"the stored bytes of {path!r} of {ref} are damaged; a forced sync stores them again")
 
 
+class BuildFailureReason(enum.StrEnum):
+    """What kind of failure ended a build step. Names are the wire's."""
+
+    SOURCE_UNAVAILABLE = "SOURCE_UNAVAILABLE"
+    """The source could not be fetched: host down, not found, credentials refused."""
+    SOURCE_REFUSED = "SOURCE_REFUSED"
+    """The source breaks a rule: a host that is not allowed, an unsafe archive, too large."""
+    CONFIG_INVALID = "CONFIG_INVALID"
+    """mkdocs.yml is not a configuration: broken YAML, wrong types."""
+    CONFIG_REFUSED = "CONFIG_REFUSED"
+    """mkdocs.yml asks for what is not allowed and cannot be left out."""
+    MKDOCS_FAILED = "MKDOCS_FAILED"
+    """MkDocs itself ended with an error."""
+    TIMED_OUT = "TIMED_OUT"
+    """The deadline passed."""
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    """The build used more memory, processor time, files or output than it may."""
+    KILLED = "KILLED"
+    """The build's process was killed from outside."""
+    OUTPUT_REFUSED = "OUTPUT_REFUSED"
+    """The site has no front page, or a file that cannot be one of a site."""
+    ISOLATION_UNAVAILABLE = "ISOLATION_UNAVAILABLE"
+    """This machine cannot isolate builds, and the operator requires it."""
+
+
 class BlobMissing(Exception):
     """A blob store does not hold this digest. Not a failure of the store."""
 
@@ -339,8 +365,22 @@ class BuildStepFailed(Exception):
     """A step of a build failed for a reason its author or operator can mend.
 
     ``problem`` is one sentence for them, without paths of this machine.
+    ``reason`` is a `BuildFailureReason`; ``file`` (relative to the source) and
+    ``line`` say where, and ``hint`` what to write instead, as far as known.
     """
 
-    def __init__(self, problem: str) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        reason: BuildFailureReason = BuildFailureReason.MKDOCS_FAILED,
+        file: str = "",
+        line: int = 0,
+        hint: str = "",
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
+        self.reason = reason
+        self.file = file
+        self.line = line
+        self.hint = hint

@@ -10,11 +10,25 @@ from techdocs_server.domain.catalog_entity import SourceRef
 
 
 @dataclass(frozen=True, slots=True)
+class EditLinks:
+    """Where readers find and edit a source, as far as its host has pages for that.
+
+    ``edit_base`` is the URL of the tree's folder in the host's editor, empty for
+    none; MkDocs' edit_uri is that plus docs_dir. Source: plugin-techdocs-node,
+    stages/generate/mkdocsPatchers (patchMkdocsYmlPreBuild).
+    """
+
+    repo_url: str
+    edit_base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedSource:
     """A copied tree. ``etag`` is the hash of everything in it; ``warnings`` name what was left out."""
 
     etag: str
     warnings: tuple[str, ...]
+    edit_links: EditLinks | None = None
 
 
 class SourcePreparer(Protocol):

@@ -11,9 +11,9 @@ from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import NoDocsSource
 from techdocs_server.domain.source_etag import source_etag
 from techdocs_server.ports.catalog import Catalog
-from techdocs_server.ports.generator import SiteGenerator
+from techdocs_server.ports.generator import GenerateRequest, SiteGenerator
 from techdocs_server.ports.records import SiteRecords
-from techdocs_server.ports.sources import SourcePreparer
+from techdocs_server.ports.sources import PreparedSource, SourcePreparer
 from techdocs_server.ports.workspace import Workspaces
 from techdocs_server.services.build_journal import BuildJournal
 from techdocs_server.services.publishing import Published, Publisher, SiteToPublish
@@ -38,10 +38,10 @@ class Sources:
         """Return the etag of a source as it is now. Raises as `SourcePreparer.etag` does."""
         return self._of_tree(source, await self._preparer.etag(source))
 
-    async def prepare(self, source: SourceRef, *, into: Path) -> tuple[str, tuple[str, ...]]:
-        """Copy a source; return its etag and what was left out. Raises as `SourcePreparer.prepare` does."""
+    async def prepare(self, source: SourceRef, *, into: Path) -> tuple[str, PreparedSource]:
+        """Copy a source; return the etag of all that decides the site, and the copy. Raises as the preparer does."""
         prepared = await self._preparer.prepare(source, into=into)
-        return self._of_tree(source, prepared.etag), prepared.warnings
+        return self._of_tree(source, prepared.etag), prepared
 
     def _of_tree(self, source: SourceRef, tree: str) -> str:
         return source_etag(tree=tree, site_name=source.site_name, generator=self._generator.versions)
@@ -90,9 +90,9 @@ class SiteBuilder:
             tree, output = workspace / "source", workspace / "site"
             tree.mkdir()
             output.mkdir()
-            journal.say(f"Copying the documentation source {source.display}")
-            etag, warnings = await self._sources.prepare(source, into=tree)
-            for warning in warnings:
+            journal.say(f"Fetching the documentation source {source.type}:{source.display}")
+            etag, prepared = await self._sources.prepare(source, into=tree)
+            for warning in prepared.warnings:
                 journal.say(warning, Severity.WARNING)
             if pointer is not None and etag == pointer.source_etag and not journal.build.force:
                 journal.say("The source did not change since the site was built")
@@ -100,11 +100,14 @@ class SiteBuilder:
                 return
             await journal.move(BuildState.GENERATING)
             generated = await self._generator.generate(
-                tree,
-                into=output,
-                site_name=source.site_name,
+                GenerateRequest(
+                    tree=tree,
+                    into=output,
+                    site_name=source.site_name,
+                    timeout_seconds=self._limits.timeout_seconds,
+                    edit_links=prepared.edit_links,
+                ),
                 log=journal.log,
-                timeout_seconds=self._limits.timeout_seconds,
             )
             await journal.move(BuildState.PUBLISHING)
             published = await self._publisher.publish(

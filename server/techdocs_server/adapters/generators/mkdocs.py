@@ -16,8 +16,8 @@ from techdocs_server.adapters.generators.cleanup import finish, remove_folder
 from techdocs_server.adapters.generators.log_text import MachinePaths
 from techdocs_server.adapters.generators.process import ChildCommand, OutputTooLarge, run_in_own_group
 from techdocs_server.adapters.generators.toolchain import Toolchain
-from techdocs_server.domain.errors import BuildStepFailed
-from techdocs_server.ports.generator import GeneratedSite, LogSink
+from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed
+from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogSink
 from techdocs_server.sandbox.launch import DEFAULT_SEARCH_PATH, ROOT, command, environment
 from techdocs_server.sandbox.records import Failed, Finished
 
@@ -55,15 +55,18 @@ class MkDocsGenerator:
         """Versions of the toolchain's MkDocs, of its Backstage plugin, its theme and its Markdown."""
         return self._toolchain.versions
 
-    async def generate(
-        self, tree: Path, *, into: Path, site_name: str, log: LogSink, timeout_seconds: float
-    ) -> GeneratedSite:
+    async def generate(self, request: GenerateRequest, *, log: LogSink) -> GeneratedSite:
         """See `SiteGenerator.generate`."""
+        seconds = request.timeout_seconds
         try:
-            async with asyncio.timeout(timeout_seconds), self._private_directory() as private:
-                return await self._run(tree, into=into, private=private, site_name=site_name, log=log)
+            async with asyncio.timeout(seconds), self._private_directory() as private:
+                return await self._run(
+                    request.tree, into=request.into, private=private, site_name=request.site_name, log=log
+                )
         except TimeoutError as error:
-            raise BuildStepFailed(f"MkDocs was stopped: it ran longer than {timeout_seconds:g} seconds") from error
+            raise BuildStepFailed(
+                f"MkDocs was stopped: it ran longer than {seconds:g} seconds", reason=BuildFailureReason.TIMED_OUT
+            ) from error
 
     async def _run(self, tree: Path, *, into: Path, private: Path, site_name: str, log: LogSink) -> GeneratedSite:
         python = self._toolchain.python
