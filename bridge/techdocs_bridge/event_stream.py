@@ -110,7 +110,10 @@ class EventStreams:
                 if message is not None and message.HasField("result"):
                     await stream.settle()
                     return finish_frame(updated=message.result.updated)
-                frame = HEARTBEAT if message is None else _log_frame(message)
+                if message is None or message.HasField("heartbeat"):
+                    frame = HEARTBEAT
+                else:
+                    frame = _log_frame(message)
                 if frame:
                     await send({"type": "http.response.body", "body": frame, "more_body": True})
         raise defect("StreamSync ended without a result")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -36,13 +36,16 @@ from techdocs_server.rpc.docs_servicer import DocsServicer
 from techdocs_server.rpc.server import MAX_CHUNK_BYTES, MAX_UNARY_BYTES, TLS, Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.build_events import BuildEvents
-from techdocs_server.services.building import BuildLimits, SiteBuilder, Sources
+from techdocs_server.services.backing_off import BackOff
+from techdocs_server.services.building import BuildLimits, SiteBuilder
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.dispatching import Dispatcher
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.publishing import Publisher
 from techdocs_server.services.reading import SiteReader
+from techdocs_server.services.refreshing import Refresher
 from techdocs_server.services.site_life import SiteLife
+from techdocs_server.services.sources import Sources
 from techdocs_server.services.starting import BuildStarter
 from techdocs_server.services.syncing import SiteSyncer
 from techdocs_server.settings import Settings
@@ -66,6 +69,7 @@ class EmbeddedService:
         self._queue = InProcessBuildQueue(concurrency=settings.build_concurrency, limit=settings.build_queue_limit)
         self._events: BuildEvents | None = None
         self._server: TechDocsServer | None = None
+        self._refresher: Refresher | None = None
 
     async def start(self) -> int:
         """Open the stores, take up what the last process left, listen; return the gRPC port.
@@ -117,6 +121,10 @@ class EmbeddedService:
         )
         dispatcher = Dispatcher(builder=builder, records=builds, events=events, clock=clock)
         starter = BuildStarter(sources=sources, records=builds, queue=self._queue, dispatcher=dispatcher, clock=clock)
+        syncer = SiteSyncer(
+            sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
+        )
+        self._refresher = self._make_refresher(sources, syncer)
         listings = Listings(sites, builds, reader)
         servicers = Servicers(
             docs=DocsServicer(
@@ -126,7 +134,7 @@ class EmbeddedService:
                 max_unary_bytes=MAX_UNARY_BYTES,
             ),
             builds=BuildsServicer(
-                syncer=SiteSyncer(sources=sources, sites=sites, starter=starter, events=events),
+                syncer=syncer,
                 starter=starter,
                 events=events,
                 listings=listings,
@@ -171,7 +179,23 @@ class EmbeddedService:
         self._server = server
         await dispatcher.recover(self._queue)
         self._queue.start(dispatcher.run)
+        if self._refresher is not None:
+            self._start_task(self._refresher.run())
         return port
+
+    def _make_refresher(self, sources: Sources, syncer: SiteSyncer) -> Refresher | None:
+        interval = self._settings.refresh_interval_seconds
+        return Refresher(sources=sources, syncer=syncer, interval_seconds=interval) if interval else None
+
+    def _start_task(self, work: Coroutine[None, None, None]) -> None:
+        """Run work beside everything else until the resources close."""
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._own_async(end)
 
     def _own(self, close: Callable[[], object]) -> None:
         self._resources.callback(close)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import pydantic
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -102,6 +102,10 @@ class Settings(BaseSettings):
     build_timeout_seconds: PositiveFloat = Field(default=600.0, description="how long MkDocs may take")
     build_python: Path | None = Field(
         default=None, description="interpreter that has MkDocs; this service's own by default"
+    )
+
+    refresh_interval_seconds: NonNegativeFloat = Field(
+        default=0.0, description="how often every entity is looked at unasked, and built where it changed; 0 is never"
     )
 
     source_max_bytes: PositiveInt = Field(default=512 * 1024**2, description="most bytes of one documentation source")

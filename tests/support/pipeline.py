@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +21,15 @@ from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildStepFailed, EntityNotFound, StorageUnavailable
 from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogSink
+from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
-from techdocs_server.services.building import BuildLimits, SiteBuilder, Sources
+from techdocs_server.services.building import BuildLimits, SiteBuilder
 from techdocs_server.services.dispatching import Dispatcher
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.publishing import Publisher
 from techdocs_server.services.reading import SiteReader
 from techdocs_server.services.site_life import SiteLife
+from techdocs_server.services.sources import Sources
 from techdocs_server.services.starting import BuildStarter
 from techdocs_server.services.syncing import SiteSyncer
 
@@ -70,7 +72,10 @@ class FolderCatalog:
         if ref != ENTITY:
             raise EntityNotFound(str(ref))
         source = SourceRef("dir", str(self._folder), "docs", "Demo")
-        return CatalogEntity(ref, {}, "Demo", "", "", "dir:.", source)
+        return CatalogEntity(ref, {}, "Demo", "", "group:default/writers", "dir:.", source)
+
+    async def refs(self) -> Sequence[EntityRef]:
+        return [ENTITY]
 
 
 class FailingBlobStore(MemoryBlobStore):
@@ -108,6 +113,7 @@ class Pipeline:
     events: BuildEvents
     dispatcher: Dispatcher
     reader: SiteReader
+    sources: Sources
     starter: BuildStarter
     syncer: SiteSyncer
     life: SiteLife
@@ -165,8 +171,11 @@ async def pipeline(folder: Path, *, concurrency: int = 2, limit: int = 10) -> As
             events=events,
             dispatcher=dispatcher,
             reader=reader,
+            sources=sources,
             starter=starter,
-            syncer=SiteSyncer(sources=sources, sites=sites, starter=starter, events=events),
+            syncer=SiteSyncer(
+                sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
+            ),
             life=SiteLife(sites=sites, builds=builds, dispatcher=dispatcher, queue=queue, events=events, clock=clock),
             listings=Listings(sites, builds, reader),
             workspaces=folder / "workspaces",

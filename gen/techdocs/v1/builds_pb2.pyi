@@ -23,6 +23,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _BuildTrigger:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BuildTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BuildTrigger.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BUILD_TRIGGER_UNSPECIFIED: _BuildTrigger.ValueType  # 0
+    """Not set."""
+    BUILD_TRIGGER_REQUEST: _BuildTrigger.ValueType  # 1
+    """A caller."""
+    BUILD_TRIGGER_REFRESH: _BuildTrigger.ValueType  # 2
+    """The server's own schedule. Lets the builds of callers go first."""
+
+class BuildTrigger(_BuildTrigger, metaclass=_BuildTriggerEnumTypeWrapper):
+    """Who asked for a build."""
+
+BUILD_TRIGGER_UNSPECIFIED: BuildTrigger.ValueType  # 0
+"""Not set."""
+BUILD_TRIGGER_REQUEST: BuildTrigger.ValueType  # 1
+"""A caller."""
+BUILD_TRIGGER_REFRESH: BuildTrigger.ValueType  # 2
+"""The server's own schedule. Lets the builds of callers go first."""
+Global___BuildTrigger: _TypeAlias = BuildTrigger  # noqa: Y015
+
 class _BuildState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -116,6 +140,10 @@ class Build(_message.Message):
     SOURCE_ETAG_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     UPDATED_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    ISOLATION_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    TRIGGER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "builds/{build}"."""
     state: Global___BuildState.ValueType
@@ -128,6 +156,10 @@ class Build(_message.Message):
     """Sequence of its latest event."""
     updated: _builtins.bool
     """Whether it published a new revision."""
+    isolation: _builtins.str
+    """The isolation that held while MkDocs ran, for example "landlock+seccomp"."""
+    trigger: Global___BuildTrigger.ValueType
+    """Who asked for it."""
     @_builtins.property
     def entity(self) -> _entity_pb2.EntityRef:
         """Entity being built."""
@@ -148,6 +180,14 @@ class Build(_message.Message):
     def error(self) -> _status_pb2.Status:
         """Why it failed or was cancelled, with ErrorInfo in the details."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___BuildWarning]:
+        """What an author should mend although the site was built, at most 200."""
+
+    @_builtins.property
+    def failure(self) -> Global___BuildFailure:
+        """Why it failed, for its author. Set exactly when error is."""
+
     def __init__(
         self,
         *,
@@ -162,14 +202,111 @@ class Build(_message.Message):
         source_etag: _builtins.str = ...,
         last_sequence: _builtins.int = ...,
         updated: _builtins.bool = ...,
+        warnings: _abc.Iterable[Global___BuildWarning] | None = ...,
+        isolation: _builtins.str = ...,
+        failure: Global___BuildFailure | None = ...,
+        trigger: Global___BuildTrigger.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "last_sequence", b"last_sequence", "name", b"name", "revision", b"revision", "source_etag", b"source_etag", "start_time", b"start_time", "state", b"state", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "isolation", b"isolation", "last_sequence", b"last_sequence", "name", b"name", "revision", b"revision", "source_etag", b"source_etag", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "updated", b"updated", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Build: _TypeAlias = Build  # noqa: Y015
+
+@_typing.final
+class BuildWarning(_message.Message):
+    """Something that an author should mend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """What is wrong, and what to write instead where that is known."""
+    file: _builtins.str
+    """File, relative to the source; empty when it is of none."""
+    line: _builtins.int
+    """Line of the file, from 1; 0 when it is of none."""
+    def __init__(
+        self,
+        *,
+        message: _builtins.str = ...,
+        file: _builtins.str = ...,
+        line: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "line", b"line", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BuildWarning: _TypeAlias = BuildWarning  # noqa: Y015
+
+@_typing.final
+class BuildFailure(_message.Message):
+    """Why a build failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
+    phase: Global___BuildState.ValueType
+    """Where it stood."""
+    reason: _builtins.str
+    """What kind of failure: SOURCE_UNAVAILABLE, SOURCE_REFUSED, CONFIG_INVALID,
+    CONFIG_REFUSED, MKDOCS_FAILED, TIMED_OUT, LIMIT_EXCEEDED, KILLED,
+    OUTPUT_REFUSED, ISOLATION_UNAVAILABLE, or a name of ErrorReason where the
+    failure was not the documentation's. More may come.
+    """
+    message: _builtins.str
+    """The sentence that tells best what to mend."""
+    file: _builtins.str
+    """File, relative to the source; empty when it is of none."""
+    line: _builtins.int
+    """Line of the file, from 1; 0 when it is of none."""
+    hint: _builtins.str
+    """What to write or do instead; may be empty."""
+    def __init__(
+        self,
+        *,
+        phase: Global___BuildState.ValueType = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        file: _builtins.str = ...,
+        line: _builtins.int = ...,
+        hint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "hint", b"hint", "line", b"line", "message", b"message", "phase", b"phase", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BuildFailure: _TypeAlias = BuildFailure  # noqa: Y015
+
+@_typing.final
+class Heartbeat(_message.Message):
+    """Nothing happened for some seconds, and the stream goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
 class BuildEvent(_message.Message):
@@ -346,6 +483,7 @@ class StreamSyncResponse(_message.Message):
     BUILD_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
     build: _builtins.str
     """Build the message belongs to, empty when none was needed."""
     @_builtins.property
@@ -356,18 +494,23 @@ class StreamSyncResponse(_message.Message):
     def result(self) -> Global___SyncResult:
         """The site is current. Last message."""
 
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """Nothing happened lately. Sent at least every 15 seconds."""
+
     def __init__(
         self,
         *,
         build: _builtins.str = ...,
         event: Global___BuildEvent | None = ...,
         result: Global___SyncResult | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "payload", b"payload", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "payload", b"payload", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["build", b"build", "event", b"event", "payload", b"payload", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["build", b"build", "event", b"event", "heartbeat", b"heartbeat", "payload", b"payload", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["event", "result"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["event", "result", "heartbeat"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -646,18 +789,24 @@ class WatchBuildResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> Global___BuildEvent:
-        """What happened."""
+        """What happened. Unset in a heartbeat."""
+
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """Nothing happened lately. Sent at least every 15 seconds."""
 
     def __init__(
         self,
         *,
         event: Global___BuildEvent | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

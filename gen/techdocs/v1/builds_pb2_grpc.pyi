@@ -40,7 +40,9 @@ class BuildServiceStub:
     """Makes the site current and waits until it is.
 
     Returns at once when the source did not change, joins the build in flight,
-    or starts one. A caller that gives up does not cancel the build.
+    or starts one. A caller that gives up does not cancel the build. A source
+    that failed lately and did not change since is not built again for a while
+    (10 seconds, doubling to 15 minutes): its failure is returned. force passes.
 
     Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
     ABORTED / BUILD_FAILED (metadata: build, phase), BUILD_CANCELLED or
@@ -97,7 +99,9 @@ class BuildServiceAsyncStub(BuildServiceStub):
     """Makes the site current and waits until it is.
 
     Returns at once when the source did not change, joins the build in flight,
-    or starts one. A caller that gives up does not cancel the build.
+    or starts one. A caller that gives up does not cancel the build. A source
+    that failed lately and did not change since is not built again for a while
+    (10 seconds, doubling to 15 minutes): its failure is returned. force passes.
 
     Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
     ABORTED / BUILD_FAILED (metadata: build, phase), BUILD_CANCELLED or
@@ -157,7 +161,9 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes the site current and waits until it is.
 
         Returns at once when the source did not change, joins the build in flight,
-        or starts one. A caller that gives up does not cancel the build.
+        or starts one. A caller that gives up does not cancel the build. A source
+        that failed lately and did not change since is not built again for a while
+        (10 seconds, doubling to 15 minutes): its failure is returned. force passes.
 
         Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
         ABORTED / BUILD_FAILED (metadata: build, phase), BUILD_CANCELLED or

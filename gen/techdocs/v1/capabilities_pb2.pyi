@@ -73,6 +73,7 @@ class Capabilities(_message.Message):
     MAX_SITE_BYTES_FIELD_NUMBER: _builtins.int
     MAX_SITE_FILES_FIELD_NUMBER: _builtins.int
     GENERATORS_FIELD_NUMBER: _builtins.int
+    ISOLATION_FIELD_NUMBER: _builtins.int
     server_version: _builtins.str
     """Version of the software."""
     build_enabled: _builtins.bool
@@ -85,6 +86,10 @@ class Capabilities(_message.Message):
     """Most bytes of one site."""
     max_site_files: _builtins.int
     """Most files of one site."""
+    isolation: _builtins.str
+    """The isolation of builds that holds on this machine, found at start, for
+    example "landlock+seccomp"; empty when none does.
+    """
     @_builtins.property
     def generators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Versions of what builds the sites, for example "mkdocs 1.6.1"."""
@@ -99,10 +104,11 @@ class Capabilities(_message.Message):
         max_site_bytes: _builtins.int = ...,
         max_site_files: _builtins.int = ...,
         generators: _abc.Iterable[_builtins.str] | None = ...,
+        isolation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["build_enabled", b"build_enabled", "generators", b"generators", "max_chunk_bytes", b"max_chunk_bytes", "max_site_bytes", b"max_site_bytes", "max_site_files", b"max_site_files", "max_unary_bytes", b"max_unary_bytes", "server_version", b"server_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["build_enabled", b"build_enabled", "generators", b"generators", "isolation", b"isolation", "max_chunk_bytes", b"max_chunk_bytes", "max_site_bytes", b"max_site_bytes", "max_site_files", b"max_site_files", "max_unary_bytes", b"max_unary_bytes", "server_version", b"server_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,6 +67,15 @@ _MOVES: dict[BuildState, frozenset[BuildState]] = {
 }
 
 
+class BuildTrigger(enum.StrEnum):
+    """Who asked for a build."""
+
+    REQUEST = "request"
+    """Somebody who waits for it, or may."""
+    REFRESH = "refresh"
+    """The schedule. Such builds let those of readers go first."""
+
+
 class Severity(enum.StrEnum):
     """Severity of a line of build log."""
 
@@ -111,7 +120,12 @@ class BuildWarning:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One attempt to make a site current. ``id`` is the part after ``builds/``."""
+    """One attempt to make a site current. ``id`` is the part after ``builds/``.
+
+    ``owner`` is the entity's, among whom the queue shares its slots. ``source_etag``
+    is known from the end of PREPARING on, ``isolation`` and ``warnings`` from the
+    end of GENERATING.
+    """
 
     id: str
     entity: EntityRef
@@ -126,6 +140,10 @@ class Build:
     updated: bool = False
     problem: BuildProblem | None = None
     last_sequence: int = 0
+    trigger: BuildTrigger = BuildTrigger.REQUEST
+    owner: str = ""
+    isolation: str = ""
+    warnings: tuple[BuildWarning, ...] = ()
 
     @property
     def name(self) -> str:
@@ -133,8 +151,17 @@ class Build:
         return f"builds/{self.id}"
 
     @classmethod
-    def queued(cls, entity: EntityRef, *, now: datetime, force: bool, request_id: str | None) -> Build:
-        """Return a new build with a fresh id."""
+    def queued(
+        cls,
+        entity: EntityRef,
+        *,
+        now: datetime,
+        force: bool = False,
+        request_id: str | None = None,
+        trigger: BuildTrigger = BuildTrigger.REQUEST,
+        owner: str = "",
+    ) -> Build:
+        """Return a new build with a fresh id and no events yet."""
         return cls(
             id=uuid.uuid4().hex,
             entity=entity,
@@ -142,6 +169,8 @@ class Build:
             create_time=now,
             force=force,
             request_id=request_id,
+            trigger=trigger,
+            owner=owner,
         )
 
     def moved(self, state: BuildState, *, now: datetime) -> Build:

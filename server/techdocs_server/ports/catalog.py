@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from techdocs_server.domain.catalog_entity import CatalogEntity
@@ -17,4 +18,8 @@ class Catalog(Protocol):
         Raises `EntityNotFound` only when the catalog answered and has none such;
         `CatalogUnavailable` when it cannot be read.
         """
+        ...
+
+    async def refs(self) -> Sequence[EntityRef]:
+        """Return the entities that have a documentation source, in no order. Raises `CatalogUnavailable`."""
         ...

@@ -73,8 +73,8 @@ class SiteRecords(Protocol):
 class BuildRecords(Protocol):
     """Builds and their events."""
 
-    async def create_build(self, build: Build) -> Build:
-        """Remember a new build, unless its entity has an active one or its request id is known.
+    async def create_build(self, build: Build, *, events: Sequence[BuildEvent] = ()) -> Build:
+        """Remember a new build with its first events, unless its entity has an active one or its request id is known.
 
         Returns the build given; else the one that has its request id; else the
         active one of its entity.

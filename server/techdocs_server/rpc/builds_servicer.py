@@ -48,7 +48,9 @@ class BuildsServicer(builds_pb2_grpc.BuildServiceServicer):
         """See builds.proto."""
         resume = (build_id(request.build), request.after_sequence) if request.build else None
         async for item in self._syncer.stream(entity_ref(request.entity), force=request.force, resume=resume):
-            if isinstance(item, SyncEvent):
+            if item is None:
+                yield builds_pb2.StreamSyncResponse(heartbeat=builds_pb2.Heartbeat())
+            elif isinstance(item, SyncEvent):
                 yield builds_pb2.StreamSyncResponse(build=item.build, event=event_message(item.event))
             else:
                 result = builds_pb2.SyncResult(updated=item.updated, revision=item.revision)
@@ -93,4 +95,7 @@ class BuildsServicer(builds_pb2_grpc.BuildServiceServicer):
     ) -> AsyncIterator[builds_pb2.WatchBuildResponse]:
         """See builds.proto."""
         async for event in self._events.watch(build_id(request.name), after_sequence=request.after_sequence):
-            yield builds_pb2.WatchBuildResponse(event=event_message(event))
+            if event is None:
+                yield builds_pb2.WatchBuildResponse(heartbeat=builds_pb2.Heartbeat())
+            else:
+                yield builds_pb2.WatchBuildResponse(event=event_message(event))

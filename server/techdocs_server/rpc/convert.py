@@ -10,7 +10,7 @@ from google.protobuf import timestamp_pb2
 from google.rpc import code_pb2, status_pb2
 from techdocs.v1 import builds_pb2, docs_pb2, entity_pb2, sites_pb2
 
-from techdocs_server.domain.build import Build, BuildEvent, BuildState, LogLine, Severity
+from techdocs_server.domain.build import Build, BuildEvent, BuildState, BuildTrigger, LogLine, Severity
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import FieldInvalid, FieldViolation
 from techdocs_server.domain.media_type import media_type
@@ -30,6 +30,10 @@ _STATES: dict[BuildState, builds_pb2.BuildState.ValueType] = {
     BuildState.CANCELLED: builds_pb2.BUILD_STATE_CANCELLED,
 }
 _STATE_OF = {value: state for state, value in _STATES.items()}
+_TRIGGERS: dict[BuildTrigger, builds_pb2.BuildTrigger.ValueType] = {
+    BuildTrigger.REQUEST: builds_pb2.BUILD_TRIGGER_REQUEST,
+    BuildTrigger.REFRESH: builds_pb2.BUILD_TRIGGER_REFRESH,
+}
 _SEVERITIES: dict[Severity, builds_pb2.LogSeverity.ValueType] = {
     Severity.DEBUG: builds_pb2.LOG_SEVERITY_DEBUG,
     Severity.INFO: builds_pb2.LOG_SEVERITY_INFO,
@@ -88,9 +92,22 @@ def build_message(build: Build) -> builds_pb2.Build:
         source_etag=build.source_etag,
         last_sequence=build.last_sequence,
         updated=build.updated,
+        trigger=_TRIGGERS[build.trigger],
+        isolation=build.isolation,
+        warnings=[builds_pb2.BuildWarning(message=w.message, file=w.file, line=w.line) for w in build.warnings],
     )
     if build.problem is not None:
         message.error.CopyFrom(_build_error(build))
+        message.failure.CopyFrom(
+            builds_pb2.BuildFailure(
+                phase=_STATES[build.problem.phase],
+                reason=build.problem.cause or build.problem.reason,
+                message=build.problem.message,
+                file=build.problem.file,
+                line=build.problem.line,
+                hint=build.problem.hint,
+            )
+        )
     return message
 
 

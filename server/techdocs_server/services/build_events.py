@@ -1,14 +1,16 @@
 """The events of builds: one writer each, any number of watchers.
 
 Events are stored before watchers hear of them, so a watcher that comes later, or
-again, reads the same log.
+again, reads the same log. The latest events of builds that are watched are also
+kept in memory: a thousand watchers of one build cost one query, not a thousand
+for every line.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 from techdocs_server.domain.build import Build, BuildEvent
@@ -16,99 +18,134 @@ from techdocs_server.domain.errors import BuildNotFound, ServerDraining
 from techdocs_server.ports.records import BuildRecords
 
 _PAGE = 500
-# Only a lost notification makes a watcher wait this long before it looks again.
-_LOOK_AGAIN_SECONDS = 5.0
+# A watcher that fell further behind than this reads from the records again.
+_TAIL_EVENTS = 1000
+# How long a watch may be silent before it says that it still lives. Proxies commonly give up after 30 s or 60 s.
+HEARTBEAT_SECONDS = 10.0
 
 
-class _Watcher:
-    """Wakes one waiting reader; remembers the build as last heard of."""
+class _Watched:
+    """What the watchers of one build share."""
 
     def __init__(self) -> None:
+        self.watchers = 0
         self.build: Build | None = None
-        self._changed = asyncio.Event()
+        self.tail: deque[BuildEvent] = deque(maxlen=_TAIL_EVENTS)
+        self.changed = asyncio.Event()
 
-    def tell(self, build: Build | None) -> None:
-        self.build = build or self.build
-        self._changed.set()
+    def tell(self, build: Build, events: Sequence[BuildEvent]) -> None:
+        self.build = build
+        self.tail.extend(events)
+        self.wake()
 
-    async def wait(self) -> None:
-        """Return at the next change, or after a while without one."""
-        try:
-            async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                await self._changed.wait()
-        except TimeoutError:
-            self.build = None
-        self._changed.clear()
+    def learn(self, build: Build) -> None:
+        """Remember the build as it was read, unless something newer was told meanwhile."""
+        if self.build is None or self.build.last_sequence < build.last_sequence:
+            self.build = build
+
+    def wake(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def after(self, sequence: int) -> Sequence[BuildEvent] | None:
+        """Return the events after one, or None when memory does not reach back to it."""
+        if not self.tail or self.tail[0].sequence > sequence + 1:
+            return None
+        return [event for event in self.tail if event.sequence > sequence]
 
 
 class BuildEvents:
     """Lets readers follow builds."""
 
-    def __init__(self, records: BuildRecords) -> None:
+    def __init__(self, records: BuildRecords, *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
         self._records = records
-        self._watchers: defaultdict[str, set[_Watcher]] = defaultdict(set)
+        self._heartbeat_seconds = heartbeat_seconds
+        self._watched: defaultdict[str, _Watched] = defaultdict(_Watched)
         self._closed = False
 
-    def announce(self, build: Build) -> None:
-        """Tell watchers that events of this build were stored."""
-        for watcher in self._watchers.get(build.id, ()):
-            watcher.tell(build)
+    def announce(self, build: Build, events: Sequence[BuildEvent]) -> None:
+        """Tell watchers that these events were stored, and how the build stands after them."""
+        if (watched := self._watched.get(build.id)) is not None:
+            watched.tell(build, events)
 
     def close(self) -> None:
         """End every watch with `ServerDraining`, now and from now on."""
         self._closed = True
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.tell(None)
+        for watched in self._watched.values():
+            watched.wake()
 
-    async def watch(self, build_id: str, *, after_sequence: int = 0) -> AsyncIterator[BuildEvent]:
+    async def watch(self, build_id: str, *, after_sequence: int = 0) -> AsyncIterator[BuildEvent | None]:
         """Yield the events of a build in order, as they happen, until it has ended.
 
+        None is a heartbeat: nothing happened for a while and the watch goes on.
         Raises `BuildNotFound`, `ServerDraining` when this server stops first, and
         `StorageUnavailable`.
         """
-        with self._watching(build_id) as watcher:
+        with self._watching(build_id) as watched:
             while True:
-                build = await self._existing(build_id)
-                events = await self._records.events(build_id, after_sequence=after_sequence, limit=_PAGE)
+                changed = watched.changed
+                events = watched.after(after_sequence)
+                if events is None:
+                    events = await self._records.events(build_id, after_sequence=after_sequence, limit=_PAGE)
                 for event in events:
                     after_sequence = event.sequence
                     yield event
                     if event.is_last:
                         return
-                if build.state.is_final and after_sequence >= build.last_sequence:
+                if events:
+                    continue
+                if self._nothing_follows(await self._current(build_id, watched), after_sequence):
                     return
-                if len(events) < _PAGE:
-                    self._check_open()
-                    await watcher.wait()
+                self._check_open()
+                if not await self._wait(changed):
+                    watched.build = None  # were a notification lost, the records would tell
+                    yield None
 
     async def ended(self, build_id: str) -> Build:
         """Wait until a build has ended and return it. Raises as `watch` does."""
-        with self._watching(build_id) as watcher:
+        with self._watching(build_id) as watched:
             while True:
-                build = watcher.build or await self._existing(build_id)
+                changed = watched.changed
+                build = await self._current(build_id, watched)
                 if build.state.is_final:
                     return build
                 self._check_open()
-                await watcher.wait()
+                if not await self._wait(changed):
+                    watched.build = None
 
-    async def _existing(self, build_id: str) -> Build:
-        build = await self._records.build(build_id)
-        if build is None:
-            raise BuildNotFound(f"builds/{build_id}")
-        return build
+    async def _wait(self, changed: asyncio.Event) -> bool:
+        """Wait for a change; return whether there was one before the heartbeat."""
+        try:
+            async with asyncio.timeout(self._heartbeat_seconds):
+                await changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _current(self, build_id: str, watched: _Watched) -> Build:
+        known = watched.build
+        if known is None:
+            known = await self._records.build(build_id)
+            if known is None:
+                raise BuildNotFound(f"builds/{build_id}")
+            watched.learn(known)
+        return known
+
+    @staticmethod
+    def _nothing_follows(build: Build, after_sequence: int) -> bool:
+        return build.state.is_final and after_sequence >= build.last_sequence
 
     def _check_open(self) -> None:
         if self._closed:
             raise ServerDraining
 
     @contextmanager
-    def _watching(self, build_id: str) -> Iterator[_Watcher]:
-        watcher = _Watcher()
-        self._watchers[build_id].add(watcher)
+    def _watching(self, build_id: str) -> Iterator[_Watched]:
+        watched = self._watched[build_id]
+        watched.watchers += 1
         try:
-            yield watcher
+            yield watched
         finally:
-            self._watchers[build_id].discard(watcher)
-            if not self._watchers[build_id]:
-                del self._watchers[build_id]
+            watched.watchers -= 1
+            if watched.watchers == 0:
+                del self._watched[build_id]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from techdocs_server.domain.build import Build, BuildEvent, BuildProblem, BuildState, LogLine, Severity
+from techdocs_server.domain.build import Build, BuildEvent, BuildProblem, BuildState, BuildWarning, LogLine, Severity
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.records import BuildRecords
@@ -45,9 +45,24 @@ class BuildJournal:
         self._add(self.build)
         await self.store()
 
-    async def succeed(self, *, revision: str, source_etag: str, updated: bool) -> None:
+    def learn(
+        self,
+        *,
+        source_etag: str | None = None,
+        isolation: str | None = None,
+        warnings: tuple[BuildWarning, ...] | None = None,
+    ) -> None:
+        """Note facts about the build; they are stored with the next event."""
+        self.build = replace(
+            self.build,
+            source_etag=self.build.source_etag if source_etag is None else source_etag,
+            isolation=self.build.isolation if isolation is None else isolation,
+            warnings=self.build.warnings if warnings is None else warnings,
+        )
+
+    async def succeed(self, *, revision: str, updated: bool) -> None:
         """End the build well."""
-        self.build = replace(self.build, revision=revision, source_etag=source_etag, updated=updated)
+        self.build = replace(self.build, revision=revision, updated=updated)
         await self.move(BuildState.SUCCEEDED)
 
     @asynccontextmanager
@@ -96,4 +111,4 @@ class BuildJournal:
 
     def _stored(self, build: Build, batch: list[BuildEvent]) -> None:
         del self._pending[: len(batch)]
-        self._events.announce(build)
+        self._events.announce(build, batch)

@@ -3,48 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from techdocs_server.domain.build import BuildState, Severity
-from techdocs_server.domain.catalog_entity import SourceRef
-from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import NoDocsSource
-from techdocs_server.domain.source_etag import source_etag
-from techdocs_server.ports.catalog import Catalog
+from techdocs_server.domain.build import BuildState, BuildWarning, Severity
 from techdocs_server.ports.generator import GenerateRequest, SiteGenerator
 from techdocs_server.ports.records import SiteRecords
-from techdocs_server.ports.sources import PreparedSource, SourcePreparer
 from techdocs_server.ports.workspace import Workspaces
 from techdocs_server.services.build_journal import BuildJournal
 from techdocs_server.services.publishing import Published, Publisher, SiteToPublish
-
-
-class Sources:
-    """Finds the source of an entity and tells its etag."""
-
-    def __init__(self, catalog: Catalog, preparer: SourcePreparer, generator: SiteGenerator) -> None:
-        self._catalog = catalog
-        self._preparer = preparer
-        self._generator = generator
-
-    async def find(self, entity: EntityRef) -> SourceRef:
-        """Return the source of an entity. Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`."""
-        found = await self._catalog.entity(entity)
-        if found.source is None:
-            raise NoDocsSource(str(entity), found.source_problem)
-        return found.source
-
-    async def etag(self, source: SourceRef) -> str:
-        """Return the etag of a source as it is now. Raises as `SourcePreparer.etag` does."""
-        return self._of_tree(source, await self._preparer.etag(source))
-
-    async def prepare(self, source: SourceRef, *, into: Path) -> tuple[str, PreparedSource]:
-        """Copy a source; return the etag of all that decides the site, and the copy. Raises as the preparer does."""
-        prepared = await self._preparer.prepare(source, into=into)
-        return self._of_tree(source, prepared.etag), prepared
-
-    def _of_tree(self, source: SourceRef, tree: str) -> str:
-        return source_etag(tree=tree, site_name=source.site_name, generator=self._generator.versions)
+from techdocs_server.services.sources import Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +51,19 @@ class SiteBuilder:
         # The pointer is read before the source: whatever moves it from here on makes this publish lose.
         pointer = await self._sites.pointer(entity)
         await journal.move(BuildState.PREPARING)
-        source = await self._sources.find(entity)
+        source = (await self._sources.find(entity)).source
         async with self._workspaces.open() as workspace:
             tree, output = workspace / "source", workspace / "site"
             tree.mkdir()
             output.mkdir()
             journal.say(f"Fetching the documentation source {source.type}:{source.display}")
             etag, prepared = await self._sources.prepare(source, into=tree)
+            journal.learn(source_etag=etag, warnings=tuple(BuildWarning(warning) for warning in prepared.warnings))
             for warning in prepared.warnings:
                 journal.say(warning, Severity.WARNING)
             if pointer is not None and etag == pointer.source_etag and not journal.build.force:
                 journal.say("The source did not change since the site was built")
-                await journal.succeed(revision=pointer.revision, source_etag=etag, updated=False)
+                await journal.succeed(revision=pointer.revision, updated=False)
                 return
             await journal.move(BuildState.GENERATING)
             generated = await self._generator.generate(
@@ -109,12 +76,13 @@ class SiteBuilder:
                 ),
                 log=journal.log,
             )
+            journal.learn(isolation=generated.isolation, warnings=journal.build.warnings + generated.warnings)
             await journal.move(BuildState.PUBLISHING)
             published = await self._publisher.publish(
                 SiteToPublish(entity, output, generated, etag, journal.build.name, expected=pointer)
             )
             self._report(journal, published)
-        await journal.succeed(revision=published.revision, source_etag=etag, updated=published.updated)
+        await journal.succeed(revision=published.revision, updated=published.updated)
 
     @staticmethod
     def _report(journal: BuildJournal, published: Published) -> None:

@@ -79,7 +79,7 @@ class Dispatcher:
                 await self._end_stopped(self._journal(build))
                 continue
             try:
-                await queue.submit(build.id)
+                await queue.submit(build)
             except BuildQueueFull as error:
                 await self.fail(build, error)
 
@@ -99,20 +99,13 @@ class Dispatcher:
             await self._end(journal, BuildState.FAILED, problem)
 
     async def _end_failed(self, journal: BuildJournal, error: Exception) -> None:
-        match error:
-            case BuildStepFailed():
-                reason, message = "BUILD_FAILED", error.problem
-            case TechDocsError():
-                reason, message = error.reason, error.message
-            case ExceptionGroup() if (storage := error.subgroup(StorageUnavailable)) is not None:
-                return await self._end_failed(journal, _first(storage))
-            case _:
-                _log.exception("build_crashed", extra={"build": journal.build.name}, exc_info=error)
-                reason, message = "INTERNAL", "an internal error; the server's log has the build's name"
         if journal.build.state.is_final:
-            return None
-        journal.say(message, Severity.ERROR)
-        return await self._end(journal, BuildState.FAILED, BuildProblem(journal.build.state, reason, message))
+            return
+        problem = problem_of(error, journal.build.state)
+        if problem.reason == "INTERNAL":
+            _log.error("build_crashed", extra={"build": journal.build.name}, exc_info=error)
+        journal.say(problem.message, Severity.ERROR)
+        await self._end(journal, BuildState.FAILED, problem)
 
     async def _end(self, journal: BuildJournal, state: BuildState, problem: BuildProblem) -> None:
         """Record the end, however long the records take to answer.
@@ -148,6 +141,28 @@ class Dispatcher:
                 **({"reason": build.problem.reason} if build.problem else {}),
             },
         )
+
+
+def problem_of(error: Exception, phase: BuildState) -> BuildProblem:
+    """Return what a build record says of the error that ended it."""
+    match error:
+        case BuildStepFailed():
+            return BuildProblem(
+                phase=phase,
+                reason="BUILD_FAILED",
+                message=error.problem,
+                cause=error.reason.value,
+                file=error.file,
+                line=error.line,
+                hint=error.hint,
+            )
+        case TechDocsError():
+            return BuildProblem(phase, error.reason, error.message)
+        # Uploads run in a group; whichever failed first, the store is what is wrong.
+        case ExceptionGroup() if (storage := error.subgroup(StorageUnavailable)) is not None:
+            return problem_of(_first(storage), phase)
+        case _:
+            return BuildProblem(phase, "INTERNAL", "an internal error; the server's log has the build's name")
 
 
 def _first(group: ExceptionGroup[StorageUnavailable]) -> Exception:

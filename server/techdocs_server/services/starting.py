@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from techdocs_server.domain.build import Build
+from dataclasses import replace
+
+from techdocs_server.domain.build import Build, BuildEvent, BuildTrigger
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildNotFound, BuildQueueFull, RequestIdReused
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.queue import BuildQueue
 from techdocs_server.ports.records import BuildRecords
-from techdocs_server.services.building import Sources
 from techdocs_server.services.dispatching import Dispatcher
+from techdocs_server.services.sources import Sources
 
 
 class BuildStarter:
@@ -30,37 +32,44 @@ class BuildStarter:
         Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`,
         `BuildQueueFull`, and `RequestIdReused`.
         """
-        await self._sources.find(entity)
-        build, _ = await self.start_or_join(entity, force=force, request_id=request_id)
+        owner = (await self._sources.find(entity)).owner
+        build, _ = await self.start_or_join(
+            Build.queued(entity, now=self._clock.now(), force=force, request_id=request_id, owner=owner)
+        )
         return build
 
-    async def start_or_join(
-        self, entity: EntityRef, *, force: bool, request_id: str | None = None
-    ) -> tuple[Build, bool]:
-        """Return a build of the entity and whether it is new.
+    def wanted(self, entity: EntityRef, *, force: bool = False, trigger: BuildTrigger, owner: str) -> Build:
+        """Return a build as `start_or_join` takes it."""
+        return Build.queued(entity, now=self._clock.now(), force=force, trigger=trigger, owner=owner)
 
-        Raises `BuildQueueFull` and `RequestIdReused`. Does not ask the catalog.
+    async def start_or_join(self, wanted: Build) -> tuple[Build, bool]:
+        """Return the wanted build queued, or one that does instead, and whether it is the wanted one.
+
+        A waiting build of the schedule that somebody now asks for moves up. Raises
+        `BuildQueueFull` and `RequestIdReused`. Does not ask the catalog.
         """
-        if (active := await self._records.active_build(entity)) is None:
+        if (active := await self._records.active_build(wanted.entity)) is None:
             await self._queue.ensure_room()
-        elif request_id is None:
+        elif wanted.request_id is None:
+            await self._join(active, wanted)
             return active, False
-        wanted = Build.queued(entity, now=self._clock.now(), force=force, request_id=request_id)
-        kept = await self._records.create_build(wanted)
+        queued = replace(wanted, last_sequence=1)
+        kept = await self._records.create_build(queued, events=[BuildEvent(1, queued.create_time, queued)])
         if kept.id != wanted.id:
-            if (
-                request_id is not None
-                and kept.request_id == request_id
-                and (kept.entity, kept.force) != (entity, force)
-            ):
+            if kept.request_id is not None and kept.request_id == wanted.request_id and not _is_same(kept, wanted):
                 raise RequestIdReused
+            await self._join(kept, wanted)
             return kept, False
         try:
-            await self._queue.submit(kept.id)
+            await self._queue.submit(kept)
         except BuildQueueFull as error:
             await self._dispatcher.fail(kept, error)
             raise
         return kept, True
+
+    async def _join(self, active: Build, wanted: Build) -> None:
+        if active.trigger is BuildTrigger.REFRESH and wanted.trigger is BuildTrigger.REQUEST:
+            await self._queue.promote(active.id)
 
     async def build(self, build_id: str) -> Build:
         """Return one build. Raises `BuildNotFound`."""
@@ -75,3 +84,7 @@ class BuildStarter:
         if not build.state.is_final:
             await self._dispatcher.cancel(build, self._queue)
         return await self.build(build_id)
+
+
+def _is_same(kept: Build, wanted: Build) -> bool:
+    return (kept.entity, kept.force) == (wanted.entity, wanted.force)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from techdocs_server.domain.build import Build, BuildEvent, BuildState
+from techdocs_server.domain.build import Build, BuildEvent, BuildState, BuildTrigger
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import (
     BuildCancelled,
@@ -18,10 +18,12 @@ from techdocs_server.domain.errors import (
     StorageUnavailable,
     TechDocsError,
 )
+from techdocs_server.domain.site import SitePointer
 from techdocs_server.ports.records import SiteRecords
+from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
-from techdocs_server.services.building import Sources
 from techdocs_server.services.coalescing import Coalescing
+from techdocs_server.services.sources import Sources
 from techdocs_server.services.starting import BuildStarter
 
 # A caller that joined a build looks once more at the source when it ended, since the build may have read it
@@ -46,41 +48,57 @@ class SyncEvent:
     event: BuildEvent
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The source as it is now: its owner, its etag (empty when it cannot be told), and the site's pointer."""
+
+    owner: str
+    etag: str
+    pointer: SitePointer | None
+
+    @property
+    def is_current(self) -> bool:
+        return self.pointer is not None and self.etag != "" and self.pointer.source_etag == self.etag
+
+
 class SiteSyncer:
     """Syncs sites."""
 
-    def __init__(self, *, sources: Sources, sites: SiteRecords, starter: BuildStarter, events: BuildEvents) -> None:
+    def __init__(
+        self, *, sources: Sources, sites: SiteRecords, starter: BuildStarter, events: BuildEvents, back_off: BackOff
+    ) -> None:
         self._sources = sources
         self._sites = sites
         self._starter = starter
         self._events = events
-        self._unchanged = Coalescing(self._look)
+        self._back_off = back_off
+        self._looks = Coalescing(self._look)
 
     async def sync(self, entity: EntityRef, *, force: bool) -> SyncResult:
         """Wait until the site is current. Leaving early stops no build.
 
         Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`,
-        `BuildQueueFull`, the error a build ended with (see `failure_of`), and
-        `ServerDraining`.
+        `BuildQueueFull`, the error a build ended with (see `failure_of`; also that of
+        a build that failed lately, while the source is the same), and `ServerDraining`.
         """
         waited_for: Build | None = None
         for _ in range(_ROUNDS):
-            if (current := await self._if_current(entity, waited_for, force=force)) is not None:
-                return current
-            build, created = await self._starter.start_or_join(entity, force=force)
-            waited_for = _succeeded(await self._events.ended(build.id))
-            if created or (force and build.force):
+            step = await self._next(entity, waited_for, force=force)
+            if isinstance(step, SyncResult):
+                return step
+            waited_for = _succeeded(await self._events.ended(step.build.id))
+            if step.suffices:
                 break
         return _result(waited_for)
 
     async def stream(
         self, entity: EntityRef, *, force: bool, resume: tuple[str, int] | None = None
-    ) -> AsyncIterator[SyncEvent | SyncResult]:
+    ) -> AsyncIterator[SyncEvent | SyncResult | None]:
         """Do what `sync` does and yield the events of the builds it waits for; the result comes last.
 
-        ``resume`` is a build id and the last sequence the caller has of it. Raises
-        as `sync`, and `BuildNotFound` when the build to resume is not one of the
-        entity's.
+        None is a heartbeat. ``resume`` is a build id and the last sequence the caller
+        has of it. Raises as `sync`, and `BuildNotFound` when the build to resume is
+        not one of the entity's.
         """
         if resume is not None:
             build = await self._starter.build(resume[0])
@@ -92,44 +110,62 @@ class SiteSyncer:
             return
         waited_for: Build | None = None
         for _ in range(_ROUNDS):
-            if (current := await self._if_current(entity, waited_for, force=force)) is not None:
-                yield current
+            step = await self._next(entity, waited_for, force=force)
+            if isinstance(step, SyncResult):
+                yield step
                 return
-            build, created = await self._starter.start_or_join(entity, force=force)
-            async for event in self._follow(build, after_sequence=0):
+            async for event in self._follow(step.build, after_sequence=0):
                 yield event
-            waited_for = _succeeded(await self._events.ended(build.id))
-            if created or (force and build.force):
+            waited_for = _succeeded(await self._events.ended(step.build.id))
+            if step.suffices:
                 break
         yield _result(waited_for)
 
-    async def _follow(self, build: Build, *, after_sequence: int) -> AsyncIterator[SyncEvent]:
+    async def refresh(self, entity: EntityRef) -> None:
+        """Queue a build of the schedule when the source changed; do not wait for it. Raises as `sync`, before builds."""
+        look = await self._looks.ask(entity)
+        if look.is_current or await self._back_off.recent_failure(entity, look.etag) is not None:
+            return
+        wanted = self._starter.wanted(entity, trigger=BuildTrigger.REFRESH, owner=look.owner)
+        await self._starter.start_or_join(wanted)
+
+    async def _follow(self, build: Build, *, after_sequence: int) -> AsyncIterator[SyncEvent | None]:
         async for event in self._events.watch(build.id, after_sequence=after_sequence):
-            yield SyncEvent(build.name, event)
+            yield None if event is None else SyncEvent(build.name, event)
 
-    async def _if_current(self, entity: EntityRef, waited_for: Build | None, *, force: bool) -> SyncResult | None:
-        """Return the result when no build is needed, or no further one."""
+    async def _next(self, entity: EntityRef, waited_for: Build | None, *, force: bool) -> SyncResult | _Step:
+        """Return the result when no build is needed, or no further one; else the build to wait for."""
         if force:
-            await self._sources.find(entity)
-            return None
-        revision = await self._unchanged.ask(entity)
-        if revision is None:
-            return None
-        if waited_for is None:
-            return SyncResult(revision, updated=False, build="")
-        return SyncResult(revision, updated=waited_for.updated, build=waited_for.name)
+            owner = (await self._sources.find(entity)).owner
+        else:
+            look = await self._looks.ask(entity)
+            if look.is_current and look.pointer is not None:
+                if waited_for is None:
+                    return SyncResult(look.pointer.revision, updated=False, build="")
+                return SyncResult(look.pointer.revision, updated=waited_for.updated, build=waited_for.name)
+            if (failed := await self._back_off.recent_failure(entity, look.etag)) is not None:
+                raise failure_of(failed)
+            owner = look.owner
+        wanted = self._starter.wanted(entity, force=force, trigger=BuildTrigger.REQUEST, owner=owner)
+        build, created = await self._starter.start_or_join(wanted)
+        return _Step(build, suffices=created or (force and build.force))
 
-    async def _look(self, entity: EntityRef) -> str | None:
-        """Return the current revision if it is of the source as it is now."""
-        source = await self._sources.find(entity)
+    async def _look(self, entity: EntityRef) -> _Look:
+        found = await self._sources.find(entity)
         pointer = await self._sites.pointer(entity)
-        if pointer is None:
-            return None
         try:
-            etag = await self._sources.etag(source)
+            etag = await self._sources.etag(found.source)
         except (BuildStepFailed, QuotaExceeded):
-            return None  # a build will meet the same problem and write it down where its author looks
-        return pointer.revision if etag == pointer.source_etag else None
+            etag = ""  # a build will meet the same problem and write it down where its author looks
+        return _Look(found.owner, etag, pointer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A build to wait for, and whether it certainly reads the source after the question."""
+
+    build: Build
+    suffices: bool
 
 
 def _result(build: Build | None) -> SyncResult:

@@ -1,8 +1,9 @@
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from techdocs_server.domain.build import BuildState, LogLine
+from techdocs_server.domain.build import Build, BuildState, LogLine
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import (
     BuildCancelled,
@@ -150,7 +151,7 @@ async def test_a_full_queue_says_when_to_come_back_and_records_nothing(tmp_path:
     async with pipeline(tmp_path, limit=1) as service:
         service.write(index="one")
         await service.queue.stop()
-        await service.queue.submit("something-else")
+        await service.queue.submit(Build.queued(EntityRef("default", "component", "x"), now=datetime.now(UTC)))
         with pytest.raises(BuildQueueFull) as caught:
             await service.starter.create(ENTITY, force=False, request_id=None)
         assert caught.value.retry_after_seconds
@@ -177,7 +178,7 @@ async def test_a_stream_tells_everything_once_and_in_order(tmp_path: Path) -> No
         assert events[-1].is_last
         assert isinstance(items[-1], SyncResult)
         states = [str(event.happening.state) for event in events if not isinstance(event.happening, LogLine)]
-        assert states == ["preparing", "generating", "publishing", "succeeded"]
+        assert states == ["queued", "preparing", "generating", "publishing", "succeeded"]
 
 
 async def test_a_resumed_stream_has_what_the_broken_one_had_not(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.entity import EntityRef
@@ -35,3 +35,9 @@ class MemoryCatalog:
             return self._entities[ref]
         except KeyError:
             raise EntityNotFound(str(ref)) from None
+
+    async def refs(self) -> Sequence[EntityRef]:
+        """See `Catalog.refs`."""
+        if self.problem is not None:
+            raise CatalogUnavailable(self.problem)
+        return [ref for ref, entity in self._entities.items() if entity.source is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from techdocs_server.adapters.catalog.descriptor_reader import DescriptorReader
 from techdocs_server.adapters.catalog.descriptors import CatalogProblem
 from techdocs_server.adapters.catalog.discovery import CatalogFolder
 from techdocs_server.adapters.catalog.snapshot import Snapshot, Survey
-from techdocs_server.adapters.catalog.techdocs_source import to_entity
+from techdocs_server.adapters.catalog.techdocs_source import has_annotation, to_entity
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import CatalogUnavailable, EntityNotFound
@@ -68,6 +68,11 @@ class StaticFileCatalog:
             if snapshot is self._snapshot:
                 self._entities[ref] = known
         return known
+
+    async def refs(self) -> Sequence[EntityRef]:
+        """See `Catalog.refs`. Those with an annotation; whether it leads anywhere is told when they are looked up."""
+        descriptors = (await self._current()).descriptors
+        return [ref for ref, descriptor in descriptors.items() if has_annotation(descriptor)]
 
     async def _current(self) -> Snapshot:
         async with self._lock:

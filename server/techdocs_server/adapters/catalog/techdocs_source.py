@@ -14,6 +14,11 @@ class _NoSource(Exception):
     """There is nothing to build; the message says why, for the entity's owner."""
 
 
+def has_annotation(descriptor: Descriptor) -> bool:
+    """Whether a descriptor says where its documentation is."""
+    return _value(_value(descriptor.document["metadata"], "annotations"), TECHDOCS_REF) is not None
+
+
 def to_entity(descriptor: Descriptor, *, root: Path) -> CatalogEntity:
     """Return the entity of a descriptor that stands below ``root``, the catalog's resolved folder.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from techdocs_server.adapters.queue.waiting_line import WaitingLine
+from techdocs_server.domain.build import Build, BuildTrigger
 from techdocs_server.domain.errors import BuildQueueFull
 
 
@@ -21,7 +22,7 @@ class InProcessBuildQueue:
         self._concurrency = concurrency
         self._limit = limit
         self._run: Callable[[str], Awaitable[None]] | None = None
-        self._waiting: OrderedDict[str, None] = OrderedDict()
+        self._waiting = WaitingLine()
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def start(self, run: Callable[[str], Awaitable[None]]) -> None:
@@ -42,27 +43,33 @@ class InProcessBuildQueue:
         if len(self._waiting) >= self._limit:
             raise BuildQueueFull(self._limit)
 
-    async def submit(self, build_id: str) -> None:
+    async def submit(self, build: Build) -> None:
         """See `BuildQueue`."""
-        if build_id in self._waiting or build_id in self._running:
+        if build.id in self._waiting or build.id in self._running:
             return
         await self.ensure_room()
-        self._waiting[build_id] = None
+        self._waiting.add(build)
         self._fill()
+
+    async def promote(self, build_id: str) -> None:
+        """See `BuildQueue`."""
+        if (build := self._waiting.remove(build_id)) is not None:
+            self._waiting.add(build, trigger=BuildTrigger.REQUEST)
 
     async def cancel(self, build_id: str) -> None:
         """See `BuildQueue`. Returns when the build's task has ended."""
-        self._waiting.pop(build_id, None)
+        self._waiting.remove(build_id)
         if (task := self._running.get(build_id)) is not None:
             task.cancel()
             await asyncio.wait([task])
 
     def _fill(self) -> None:
-        while self._run is not None and self._waiting and len(self._running) < self._concurrency:
-            build_id, _ = self._waiting.popitem(last=False)
-            task = asyncio.ensure_future(self._run(build_id))
-            self._running[build_id] = task
-            task.add_done_callback(partial(self._ended, build_id))
+        while self._run is not None and len(self._running) < self._concurrency:
+            if (build := self._waiting.next()) is None:
+                return
+            task = asyncio.ensure_future(self._run(build.id))
+            self._running[build.id] = task
+            task.add_done_callback(partial(self._ended, build.id))
 
     def _ended(self, build_id: str, _task: asyncio.Future[None]) -> None:
         del self._running[build_id]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from techdocs_server.domain.build import Build, BuildProblem, BuildState, LogLine, Severity
+from techdocs_server.domain.build import Build, BuildProblem, BuildState, BuildTrigger, BuildWarning, LogLine, Severity
 from techdocs_server.domain.entity import EntityRef
 
 
@@ -26,6 +26,18 @@ class ProblemJSON(TypedDict):
     phase: str
     reason: str
     message: str
+    cause: str
+    file: str
+    line: int
+    hint: str
+
+
+class WarningJSON(TypedDict):
+    """Something an author should mend."""
+
+    message: str
+    file: str
+    line: int
 
 
 class BuildJSON(TypedDict):
@@ -44,6 +56,10 @@ class BuildJSON(TypedDict):
     updated: bool
     problem: ProblemJSON | None
     last_sequence: int
+    trigger: str
+    owner: str
+    isolation: str
+    warnings: list[WarningJSON]
 
 
 class HappeningJSON(TypedDict, total=False):
@@ -80,13 +96,49 @@ def _build_to_json(build: Build) -> BuildJSON:
         "revision": build.revision,
         "source_etag": build.source_etag,
         "updated": build.updated,
-        "problem": None if build.problem is None else _problem_to_json(build.problem),
+        "problem": None if build.problem is None else problem_to_json(build.problem),
         "last_sequence": build.last_sequence,
+        "trigger": build.trigger.value,
+        "owner": build.owner,
+        "isolation": build.isolation,
+        "warnings": [warning_to_json(warning) for warning in build.warnings],
     }
 
 
-def _problem_to_json(problem: BuildProblem) -> ProblemJSON:
-    return {"phase": problem.phase.value, "reason": problem.reason, "message": problem.message}
+def problem_to_json(problem: BuildProblem) -> ProblemJSON:
+    """Return an object that `problem_from_json` reads."""
+    return {
+        "phase": problem.phase.value,
+        "reason": problem.reason,
+        "message": problem.message,
+        "cause": problem.cause,
+        "file": problem.file,
+        "line": problem.line,
+        "hint": problem.hint,
+    }
+
+
+def problem_from_json(document: ProblemJSON) -> BuildProblem:
+    """Return what `problem_to_json` was given."""
+    return BuildProblem(
+        phase=BuildState(document["phase"]),
+        reason=document["reason"],
+        message=document["message"],
+        cause=document["cause"],
+        file=document["file"],
+        line=document["line"],
+        hint=document["hint"],
+    )
+
+
+def warning_to_json(warning: BuildWarning) -> WarningJSON:
+    """Return an object that `warning_from_json` reads."""
+    return {"message": warning.message, "file": warning.file, "line": warning.line}
+
+
+def warning_from_json(document: WarningJSON) -> BuildWarning:
+    """Return what `warning_to_json` was given."""
+    return BuildWarning(document["message"], document["file"], document["line"])
 
 
 def _build_from_json(document: BuildJSON) -> Build:
@@ -103,8 +155,12 @@ def _build_from_json(document: BuildJSON) -> Build:
         revision=document["revision"],
         source_etag=document["source_etag"],
         updated=document["updated"],
-        problem=problem and BuildProblem(BuildState(problem["phase"]), problem["reason"], problem["message"]),
+        problem=None if problem is None else problem_from_json(problem),
         last_sequence=document["last_sequence"],
+        trigger=BuildTrigger(document["trigger"]),
+        owner=document["owner"],
+        isolation=document["isolation"],
+        warnings=tuple(warning_from_json(warning) for warning in document["warnings"]),
     )
 
 

@@ -6,9 +6,16 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, RowMapping, and_, or_
 
-from techdocs_server.adapters.records.build_json import happening_from_json, happening_to_json
+from techdocs_server.adapters.records.build_json import (
+    happening_from_json,
+    happening_to_json,
+    problem_from_json,
+    problem_to_json,
+    warning_from_json,
+    warning_to_json,
+)
 from techdocs_server.adapters.records.schema import builds
-from techdocs_server.domain.build import Build, BuildEvent, BuildProblem, BuildState
+from techdocs_server.domain.build import Build, BuildEvent, BuildState, BuildTrigger
 from techdocs_server.domain.entity import EntityRef
 
 
@@ -25,7 +32,6 @@ def is_older(than: tuple[datetime, str]) -> ColumnElement[bool]:
 
 def build_row(build: Build) -> dict[str, object]:
     """Return the row of a build."""
-    problem = build.problem
     return {
         "id": build.id,
         "namespace": build.entity.namespace,
@@ -40,18 +46,17 @@ def build_row(build: Build) -> dict[str, object]:
         "revision": build.revision,
         "source_etag": build.source_etag,
         "updated": build.updated,
-        "problem_phase": problem and problem.phase.value,
-        "problem_reason": problem and problem.reason,
-        "problem_message": problem and problem.message,
+        "problem": None if build.problem is None else problem_to_json(build.problem),
         "last_sequence": build.last_sequence,
+        "trigger": build.trigger.value,
+        "owner": build.owner,
+        "isolation": build.isolation,
+        "warnings": [warning_to_json(warning) for warning in build.warnings],
     }
 
 
 def build_of(row: RowMapping) -> Build:
     """Return the build of a row."""
-    problem = None
-    if row["problem_phase"] is not None:
-        problem = BuildProblem(BuildState(row["problem_phase"]), row["problem_reason"], row["problem_message"])
     return Build(
         id=row["id"],
         entity=EntityRef(row["namespace"], row["kind"], row["name"]),
@@ -64,8 +69,12 @@ def build_of(row: RowMapping) -> Build:
         revision=row["revision"],
         source_etag=row["source_etag"],
         updated=row["updated"],
-        problem=problem,
+        problem=None if row["problem"] is None else problem_from_json(row["problem"]),
         last_sequence=row["last_sequence"],
+        trigger=BuildTrigger(row["trigger"]),
+        owner=row["owner"],
+        isolation=row["isolation"],
+        warnings=tuple(warning_from_json(warning) for warning in row["warnings"]),
     )
 
 

@@ -118,15 +118,15 @@ class MemoryBuildRecords:
         self._builds: dict[str, Build] = {}
         self._events: dict[str, list[BuildEvent]] = {}
 
-    async def create_build(self, build: Build) -> Build:
-        """Remember a new build, or return the one that stands in its way."""
+    async def create_build(self, build: Build, *, events: Sequence[BuildEvent] = ()) -> Build:
+        """Remember a new build with its first events, or return the one that stands in its way."""
         for known in self._builds.values():
             if build.request_id is not None and known.request_id == build.request_id:
                 return known
         active = await self.active_build(build.entity)
         if active is not None:
             return active
-        self._events.setdefault(build.id, [])
+        self._events.setdefault(build.id, list(events))
         return self._builds.setdefault(build.id, build)
 
     async def build(self, build_id: str) -> Build | None:

@@ -36,9 +36,9 @@ class SqlBuildRecords:
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
-    async def create_build(self, build: Build) -> Build:
-        """Remember a new build, or return the one that stands in its way."""
-        return await self._database.write(_create_build, build)
+    async def create_build(self, build: Build, *, events: Sequence[BuildEvent] = ()) -> Build:
+        """Remember a new build with its first events, or return the one that stands in its way."""
+        return await self._database.write(_create_build, build, events)
 
     async def build(self, build_id: str) -> Build | None:
         """Return one build, or None."""
@@ -72,9 +72,11 @@ class SqlBuildRecords:
         return await self._database.read(_events, build_id, after_sequence, limit)
 
 
-def _create_build(connection: Connection, build: Build) -> Build:
+def _create_build(connection: Connection, build: Build, first: Sequence[BuildEvent]) -> Build:
     for _ in range(_ATTEMPTS):
         if insert_if_absent(connection, builds, build_row(build)):
+            if first:
+                connection.execute(insert(events), [event_row(build.id, event) for event in first])
             return build
         found = (
             _of_request(connection, build.request_id)

@@ -69,10 +69,12 @@ def _make_builds() -> None:
         sa.Column("revision", sa.Text, nullable=False),
         sa.Column("source_etag", sa.Text, nullable=False),
         sa.Column("updated", sa.Boolean, nullable=False),
-        sa.Column("problem_phase", name_type(16)),
-        sa.Column("problem_reason", sa.Text),
-        sa.Column("problem_message", sa.Text),
+        sa.Column("problem", sa.JSON(none_as_null=True)),
         sa.Column("last_sequence", sa.BigInteger, nullable=False),
+        sa.Column("trigger", name_type(16), nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("isolation", sa.Text, nullable=False),
+        sa.Column("warnings", sa.JSON, nullable=False),
         sa.UniqueConstraint("request_id", name="builds_request"),
     )
     active = sa.text("state NOT IN ('succeeded', 'failed', 'cancelled')")
