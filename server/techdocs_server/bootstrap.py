@@ -35,8 +35,8 @@ from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
 from techdocs_server.rpc.server import MAX_CHUNK_BYTES, MAX_UNARY_BYTES, TLS, Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
-from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.backing_off import BackOff
+from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.dispatching import Dispatcher
@@ -97,16 +97,12 @@ class EmbeddedService:
         folder = _own_data_directory(settings.data_directory, self._resources)
         blobs, sites, builds = await self._open_stores(folder)
         catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}))
-        preparer = LocalDirectoryPreparer(
-            max_bytes=settings.source_max_bytes,
-            max_files=settings.source_max_files,
-            excluded=frozenset({folder}),
-        )
+        preparer = make_preparer(settings, excluded=frozenset({folder}))
         self._own(preparer.close)
-        files = LocalSiteFiles(max_bytes=settings.site_max_bytes, max_files=settings.site_max_files)
+        files = make_site_files(settings)
         self._own(files.close)
         workspaces = LocalWorkspaces(folder / "workspaces")
-        generator = await _generator(settings, folder / "workspaces")
+        generator = await make_generator(settings, folder / "workspaces")
 
         events = self._events = BuildEvents(builds)
         reader = SiteReader(sites, blobs)
@@ -227,8 +223,23 @@ def _own_data_directory(folder: Path, resources: AsyncExitStack) -> Path:
     return folder
 
 
-async def _generator(settings: Settings, scratch: Path) -> MkDocsGenerator:
-    """Find the toolchain, which may run its interpreter once."""
+def make_preparer(settings: Settings, *, excluded: frozenset[Path]) -> LocalDirectoryPreparer:
+    """Return what reads and copies sources. The caller closes it."""
+    return LocalDirectoryPreparer(
+        max_bytes=settings.source_max_bytes, max_files=settings.source_max_files, excluded=excluded
+    )
+
+
+def make_site_files(settings: Settings) -> LocalSiteFiles:
+    """Return what walks generated sites. The caller closes it."""
+    return LocalSiteFiles(max_bytes=settings.site_max_bytes, max_files=settings.site_max_files)
+
+
+async def make_generator(settings: Settings, scratch: Path) -> MkDocsGenerator:
+    """Return the builder of sites, with private folders below ``scratch``. May run its interpreter once.
+
+    Raises `StartFailed`.
+    """
     try:
         return await asyncio.to_thread(MkDocsGenerator, settings.build_python, temporary_directory=scratch)
     except ToolchainUnusable as error:

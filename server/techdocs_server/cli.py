@@ -13,6 +13,7 @@ import click
 import uvloop
 
 from techdocs_server.bootstrap import StartFailed, service_version
+from techdocs_server.one_build import BuildRefused, build_once
 from techdocs_server.running import Say, run_bridge, run_everything, run_server
 from techdocs_server.settings import Settings, SettingsInvalid, load_settings
 from techdocs_server.telemetry.logging import configure_logging
@@ -56,6 +57,23 @@ def bridge(config: Path | None) -> None:
     _run(run_bridge, config)
 
 
+@main.command()
+@click.option("--source", required=True, type=click.Path(path_type=Path), help="Folder with mkdocs.yml and docs.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="New or empty folder for the site.")
+@click.option("--name", default="Documentation", show_default=True, help="Name of a site without mkdocs.yml.")
+@click.pass_obj
+def build(config: Path | None, source: Path, output: Path, name: str) -> None:
+    """Build one folder as the server would, and print the log."""
+    settings = _settings(config)
+    configure_logging(level="warning", log_format=settings.log_format)
+    try:
+        uvloop.run(build_once(settings, source=source, output=output, name=name, say=_say))
+    except StartFailed as error:
+        _fail(str(error), status=2)
+    except BuildRefused as refused:
+        _fail(*_refusal(refused), status=1)
+
+
 @main.command("check-config")
 @click.pass_obj
 def check_config(config: Path | None) -> None:
@@ -78,6 +96,13 @@ def openapi(config: Path | None, server_url: str) -> None:
     url = server_url or f"http://{settings.bridge_listen}{settings.bridge_mount}"
     table = RouteTable.from_services(services())
     click.echo(json.dumps(document(table, server_url=url, version=service_version()), indent=2, ensure_ascii=False))
+
+
+def _refusal(refused: BuildRefused) -> list[str]:
+    problem = refused.problem
+    place = f"{problem.file}:{problem.line}: " if problem.line else (f"{problem.file}: " if problem.file else "")
+    lines = [f"{problem.cause or problem.reason} while {problem.phase}: {place}{problem.message}"]
+    return [*lines, f"hint: {problem.hint}"] if problem.hint else lines
 
 
 def _run(role: Role, config: Path | None) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import BuildStepFailed, ContentCorrupt
+from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, ContentCorrupt
 from techdocs_server.domain.manifest import Manifest
 from techdocs_server.domain.site import Revision, SitePointer
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
@@ -80,9 +80,7 @@ class Publisher:
             path: digest for path, digest in (await self._files.digests(site.root)).items() if path != METADATA_PATH
         }
         if INDEX not in digests:
-            raise BuildStepFailed(
-                "the documentation has no front page: add an index.md (or README.md) to the root of docs_dir"
-            )
+            raise no_front_page()
         previous = await self._previous_files(site)
         if site.expected is not None and previous == digests:
             return await self._keep(site, site.expected)
@@ -153,6 +151,15 @@ class Publisher:
         async with asyncio.TaskGroup() as group:
             for digest in sorted(missing):
                 group.create_task(store(digest))
+
+
+def no_front_page() -> BuildStepFailed:
+    """Return the failure of a site without index.html."""
+    return BuildStepFailed(
+        "the documentation has no front page",
+        reason=BuildFailureReason.OUTPUT_REFUSED,
+        hint="add an index.md to the root of docs_dir, or let the first page of nav be one",
+    )
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

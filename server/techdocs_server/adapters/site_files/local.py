@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from techdocs_server.domain.digest import Digest
-from techdocs_server.domain.errors import BuildStepFailed, QuotaExceeded
+from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, QuotaExceeded
 from techdocs_server.domain.site_path import path_problem
 
 _CHUNK_BYTES = 256 * 1024
@@ -51,7 +51,10 @@ class LocalSiteFiles:
                 if digest is None:
                     continue
                 if problem := path_problem(prefix + name):
-                    raise BuildStepFailed(f"the site has a file named {prefix + name!r}, which {problem}")
+                    raise BuildStepFailed(
+                        f"the site has a file named {prefix + name!r}, which {problem}",
+                        reason=BuildFailureReason.OUTPUT_REFUSED,
+                    )
                 found[prefix + name] = digest
                 total += digest.size_bytes
                 self._check(len(found), total)
