@@ -1,0 +1,72 @@
+"""A build child that is killed at any moment leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from pathlib import Path
+
+import grpc
+from techdocs.v1 import builds_pb2, builds_pb2_grpc, entity_pb2
+
+from tests.integration.test_single_flight import write_source
+from tests.support.services import RunningService, running
+from tests.support.waiting import eventually
+
+ENTITY = entity_pb2.EntityRef(kind="component", name="demo")
+MOMENTS = 20
+# A build of one page takes about three quarters of a second here, and more on a busy machine.
+LATEST_SECONDS = 0.6
+ENDINGS = {builds_pb2.BUILD_STATE_SUCCEEDED, builds_pb2.BUILD_STATE_FAILED}
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes whose parent is this one, threads' children included."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+async def kill_children(service: RunningService) -> bool:
+    """Kill what the server runs; return whether there was something."""
+    pids = children(service.process.pid)
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    return bool(pids)
+
+
+async def test_a_child_killed_at_any_moment_leaves_no_folder_no_process_and_no_lock(tmp_path: Path) -> None:
+    catalog = write_source(tmp_path / "source")
+    workspaces = tmp_path / "data" / "workspaces"
+    moments = random.Random(20261124)
+    async with (
+        running("server", tmp_path, catalog=catalog, log_level="warning") as service,
+        grpc.aio.insecure_channel(service.grpc) as channel,
+    ):
+        stub = builds_pb2_grpc.BuildServiceStub(channel)
+        first = await stub.SyncSite(builds_pb2.SyncSiteRequest(entity=ENTITY), timeout=60)
+        killed = 0
+        for _ in range(MOMENTS):
+            created = await stub.CreateBuild(builds_pb2.CreateBuildRequest(entity=ENTITY, force=True), timeout=10)
+            await asyncio.sleep(moments.uniform(0.05, LATEST_SECONDS))
+            killed += await kill_children(service)
+            watch = stub.WatchBuild(builds_pb2.WatchBuildRequest(name=created.build.name), timeout=60)
+            events = [message.event async for message in watch if message.HasField("event")]
+            last = events[-1].state_change
+            assert last.state in ENDINGS
+            if last.state == builds_pb2.BUILD_STATE_FAILED:
+                assert "killed by signal 9" in last.failure.message
+
+            async def is_clean() -> bool:
+                return not children(service.process.pid) and not list(workspaces.iterdir())
+
+            await eventually(is_clean, what="the build's folder and processes to be gone")
+        assert killed >= MOMENTS // 2, "the moments must hit builds"
+        again = await stub.SyncSite(builds_pb2.SyncSiteRequest(entity=ENTITY, force=True), timeout=60)
+        assert again.revision == first.revision

@@ -1,0 +1,77 @@
+"""Any number of syncs of one entity share one build."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import grpc
+from techdocs.v1 import builds_pb2, builds_pb2_grpc, entity_pb2
+
+from tests.support.services import running
+
+ENTITY = entity_pb2.EntityRef(kind="component", name="demo")
+CALLERS = 1000
+MOST_GROWTH_BYTES = 50 * 1024**2
+
+
+def write_source(folder: Path) -> Path:
+    (folder / "docs").mkdir(parents=True)
+    (folder / "docs" / "index.md").write_text("# Demo\n")
+    (folder / "mkdocs.yml").write_text("site_name: Demo\nplugins: [techdocs-core]\n")
+    catalog = folder / "catalog-info.yaml"
+    catalog.write_text(
+        "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: demo\n"
+        "  annotations:\n    backstage.io/techdocs-ref: dir:.\nspec: {type: service, owner: me, lifecycle: test}\n"
+    )
+    return catalog
+
+
+def resident_bytes(pid: int, field: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"/proc has no {field}")
+
+
+async def test_a_thousand_syncs_at_once_are_one_build_and_little_memory(tmp_path: Path) -> None:
+    catalog = write_source(tmp_path / "source")
+    async with (
+        running("server", tmp_path, catalog=catalog, log_level="warning") as service,
+        grpc.aio.insecure_channel(service.grpc) as channel,
+    ):
+        stub = builds_pb2_grpc.BuildServiceStub(channel)
+        await stub.ListBuilds(builds_pb2.ListBuildsRequest(), timeout=10)
+        before = resident_bytes(service.process.pid, "VmRSS")
+        request = builds_pb2.SyncSiteRequest(entity=ENTITY)
+        answers = await asyncio.gather(*(stub.SyncSite(request, timeout=120) for _ in range(CALLERS)))
+        peak = resident_bytes(service.process.pid, "VmHWM")
+        builds = (await stub.ListBuilds(builds_pb2.ListBuildsRequest(), timeout=10)).builds
+        assert len(builds) == 1
+        assert {answer.revision for answer in answers} == {builds[0].revision}
+        assert all(answer.updated for answer in answers)
+        assert peak - before < MOST_GROWTH_BYTES
+
+
+async def test_a_hundred_streams_of_one_build_all_hear_everything(tmp_path: Path) -> None:
+    catalog = write_source(tmp_path / "source")
+    async with (
+        running("server", tmp_path, catalog=catalog, log_level="warning") as service,
+        grpc.aio.insecure_channel(service.grpc) as channel,
+    ):
+        stub = builds_pb2_grpc.BuildServiceStub(channel)
+
+        async def follow() -> tuple[list[int], bool]:
+            sequences, ended = [], False
+            async for message in stub.StreamSync(builds_pb2.StreamSyncRequest(entity=ENTITY), timeout=120):
+                assert not ended, "nothing follows a result"
+                if message.HasField("event"):
+                    sequences.append(message.event.sequence)
+                ended = message.HasField("result")
+            return sequences, ended
+
+        heard = await asyncio.gather(*(follow() for _ in range(100)))
+        assert len({tuple(sequences) for sequences, _ in heard}) == 1
+        sequences, _ = heard[0]
+        assert sequences == list(range(1, len(sequences) + 1))
+        assert all(ended for _, ended in heard)
