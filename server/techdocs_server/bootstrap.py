@@ -93,6 +93,7 @@ class EmbeddedService:
         folder = _own_data_directory(settings.data_directory, self._resources)
         blobs, sites, builds = await self._open_stores(folder)
         catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}))
+        self._own(catalog.close)
         preparer = LocalDirectoryPreparer(
             max_bytes=settings.source_max_bytes,
             max_files=settings.source_max_files,
