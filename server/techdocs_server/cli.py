@@ -63,7 +63,7 @@ def check_config(config: Path | None) -> None:
     values = _settings(config).model_dump(mode="json")
     for name, field in Settings.model_fields.items():
         click.echo(f"# {field.description}")
-        click.echo(f"# {name} is not set" if values[name] is None else f"{name} = {json.dumps(values[name])}")
+        click.echo(f"# {name} is not set" if values[name] is None else f"{name} = {_toml(values[name])}")
 
 
 @main.command()
@@ -78,6 +78,11 @@ def openapi(config: Path | None, server_url: str) -> None:
     url = server_url or f"http://{settings.bridge_listen}{settings.bridge_mount}"
     table = RouteTable.from_services(services())
     click.echo(json.dumps(document(table, server_url=url, version=service_version()), indent=2, ensure_ascii=False))
+
+
+def _toml(value: object) -> str:
+    """Return a plain value as TOML, which is JSON but for one control character and halves of surrogate pairs."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _run(role: Role, config: Path | None) -> None:
