@@ -8,7 +8,7 @@ from pathlib import Path
 from techdocs_server.domain.build import BuildState, Severity
 from techdocs_server.domain.catalog_entity import SourceRef
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import NoDocsSource
+from techdocs_server.domain.errors import NoDocsSource, RevisionConflict
 from techdocs_server.domain.source_etag import source_etag
 from techdocs_server.ports.catalog import Catalog
 from techdocs_server.ports.generator import SiteGenerator
@@ -95,6 +95,8 @@ class SiteBuilder:
             for warning in warnings:
                 journal.say(warning, Severity.WARNING)
             if pointer is not None and etag == pointer.source_etag and not journal.build.force:
+                if await self._sites.pointer(entity) != pointer:
+                    raise RevisionConflict(str(entity))
                 journal.say("The source did not change since the site was built")
                 await journal.succeed(revision=pointer.revision, source_etag=etag, updated=False)
                 return

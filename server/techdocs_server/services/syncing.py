@@ -122,14 +122,13 @@ class SiteSyncer:
     async def _look(self, entity: EntityRef) -> str | None:
         """Return the current revision if it is of the source as it is now."""
         source = await self._sources.find(entity)
-        pointer = await self._sites.pointer(entity)
-        if pointer is None:
-            return None
         try:
             etag = await self._sources.etag(source)
         except (BuildStepFailed, QuotaExceeded):
             return None  # a build will meet the same problem and write it down where its author looks
-        return pointer.revision if etag == pointer.source_etag else None
+        # Read last, so that what is called current was so after the question.
+        pointer = await self._sites.pointer(entity)
+        return pointer.revision if pointer is not None and etag == pointer.source_etag else None
 
 
 def _result(build: Build | None) -> SyncResult:
