@@ -100,7 +100,7 @@ async def test_a_failed_build_leaves_the_last_good_revision(tmp_path: Path) -> N
 async def test_a_site_without_a_front_page_is_refused_with_advice(tmp_path: Path) -> None:
     async with pipeline(tmp_path) as service:
         service.write(other="x")
-        with pytest.raises(BuildFailed, match="add an index.md"):
+        with pytest.raises(BuildFailed, match=r"add an index\.md"):
             await service.syncer.sync(ENTITY, force=False)
 
 
