@@ -49,7 +49,8 @@ def error_response(problem: HTTPProblem, exchange: Exchange) -> Response:
             "status": problem.code,
             "details": [*problem.details, request_info],
         },
-        "request": {"method": exchange.method, "url": exchange.url},
+        # The answer to HEAD has the length of that to GET (RFC 9110, section 9.3.2), though nobody sees this body.
+        "request": {"method": "GET" if exchange.method == "HEAD" else exchange.method, "url": exchange.url},
         "response": {"statusCode": problem.status},
     }
     headers = {**dict(problem.headers), "cache-control": "no-store"}

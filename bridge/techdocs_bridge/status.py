@@ -189,6 +189,9 @@ def _unexplained(code: str, text: str) -> HTTPProblem:
     message = _UNEXPLAINED.get(code, "")
     if not message:
         return HTTPProblem(status=500, message="", code="INTERNAL", log_text=f"{code} without a reason: {text}")
+    if code == "DEADLINE_EXCEEDED":
+        # The server keeps the same deadline and has a reason for it; whose clock was first is of no interest.
+        return replace(problem_of(code, code, message), log_text=text)
     problem = HTTPProblem(status=HTTP_STATUS_BY_CODE[code], message=message, code=code, log_text=text)
     return replace(problem, headers=tuple(_headers(problem, ())))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -97,6 +98,7 @@ class EmbeddedService:
         folder = _own_data_directory(settings.data_directory, self._resources)
         blobs, sites, builds = await self._open_stores(folder)
         catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}))
+        self._own(catalog.close)
         preparer = make_preparer(settings, excluded=frozenset({folder}))
         self._own(preparer.close)
         files = make_site_files(settings)
@@ -249,10 +251,23 @@ async def make_generator(settings: Settings, scratch: Path) -> MkDocsGenerator:
 def _tls(settings: Settings) -> TLS | None:
     if settings.server_tls_certificate is None or settings.server_tls_key is None:
         return None
+    certificate, key = settings.server_tls_certificate, settings.server_tls_key
     try:
-        return TLS(settings.server_tls_certificate.read_bytes(), settings.server_tls_key.read_bytes())
+        tls = TLS(certificate.read_bytes(), key.read_bytes())
+        # Checked here, because gRPC says of a bad file only that it cannot listen.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
+    except (ssl.SSLError, ValueError) as error:
+        raise StartFailed(
+            f"server_tls_certificate, server_tls_key: {certificate} and {key} are not a PEM certificate chain and the "
+            "unencrypted private key that belongs to it"
+        ) from error
     except OSError as error:
         raise StartFailed(f"server_tls_certificate, server_tls_key: {error.filename}: {error.strerror}") from error
+    return tls
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
 
 
 def _capabilities(settings: Settings, generators: tuple[str, ...]) -> capabilities_pb2.Capabilities:

@@ -81,7 +81,7 @@ def check_config(config: Path | None) -> None:
     values = _settings(config).model_dump(mode="json")
     for name, field in Settings.model_fields.items():
         click.echo(f"# {field.description}")
-        click.echo(f"# {name} is not set" if values[name] is None else f"{name} = {json.dumps(values[name])}")
+        click.echo(f"# {name} is not set" if values[name] is None else f"{name} = {_toml(values[name])}")
 
 
 @main.command()
@@ -103,6 +103,11 @@ def _refusal(refused: BuildRefused) -> list[str]:
     place = f"{problem.file}:{problem.line}: " if problem.line else (f"{problem.file}: " if problem.file else "")
     lines = [f"{problem.cause or problem.reason} while {problem.phase}: {place}{problem.message}"]
     return [*lines, f"hint: {problem.hint}"] if problem.hint else lines
+
+
+def _toml(value: object) -> str:
+    """Return a plain value as TOML, which is JSON but for one control character and halves of surrogate pairs."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _run(role: Role, config: Path | None) -> None:

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
 
     server_listen: Listen = Field(default=ListenAddress("127.0.0.1", 7070), description="where gRPC listens")
     server_drain_seconds: PositiveFloat = Field(
-        default=25.0, description="how long running calls may go on after SIGTERM"
+        default=25.0, allow_inf_nan=False, description="how long running calls may go on after SIGTERM"
     )
     server_max_concurrent_calls: PositiveInt = Field(default=256, description="calls served at once; more are refused")
     server_reflection_enabled: bool = Field(default=True, description="whether clients may ask for the contract")
@@ -99,7 +99,9 @@ class Settings(BaseSettings):
 
     build_concurrency: PositiveInt = Field(default=2, description="builds that run at once")
     build_queue_limit: PositiveInt = Field(default=100, description="builds that may wait; more are refused")
-    build_timeout_seconds: PositiveFloat = Field(default=600.0, description="how long MkDocs may take")
+    build_timeout_seconds: PositiveFloat = Field(
+        default=600.0, allow_inf_nan=False, description="how long MkDocs may take"
+    )
     build_python: Path | None = Field(
         default=None, description="interpreter that has MkDocs; this service's own by default"
     )
@@ -110,8 +112,10 @@ class Settings(BaseSettings):
 
     source_max_bytes: PositiveInt = Field(default=512 * 1024**2, description="most bytes of one documentation source")
     source_max_files: PositiveInt = Field(default=50_000, description="most files of one documentation source")
-    site_max_bytes: PositiveInt = Field(default=2 * 1024**3, description="most bytes of one generated site")
-    site_max_files: PositiveInt = Field(default=50_000, description="most files of one generated site")
+    site_max_bytes: PositiveInt = Field(
+        default=2 * 1024**3, le=2**63 - 1, description="most bytes of one generated site"
+    )
+    site_max_files: PositiveInt = Field(default=50_000, le=2**31 - 1, description="most files of one generated site")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least severity logged")
     log_format: Literal["text", "json"] = Field(default="text", description="how lines of log look")

@@ -93,8 +93,9 @@ class Catalog:
         file.write_text(text)
 
     def break_descriptor(self, name: str) -> None:
-        """Make the descriptor of an entity something that cannot be read."""
-        (self.folder / name / "catalog-info.yaml").write_text("kind: [unclosed\n")
+        """Cut the descriptor of an entity short, so that it cannot be read."""
+        descriptor = self.folder / name / "catalog-info.yaml"
+        descriptor.write_text(descriptor.read_text()[:-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from techdocs.v1 import (
     builds_pb2_grpc,
     capabilities_pb2_grpc,
@@ -36,7 +36,8 @@ class Client:
     builds: builds_pb2_grpc.BuildServiceAsyncStub
     sites: sites_pb2_grpc.SiteServiceAsyncStub
     capabilities: capabilities_pb2_grpc.CapabilitiesServiceAsyncStub
-    health: health_pb2_grpc.HealthAsyncStub
+    check_health: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
+    watch_health: grpc.aio.UnaryStreamMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 
 
 @asynccontextmanager
@@ -54,7 +55,16 @@ async def connected(target: str) -> AsyncIterator[Client]:
             builds_pb2_grpc.BuildServiceStub(channel),
             sites_pb2_grpc.SiteServiceStub(channel),
             capabilities_pb2_grpc.CapabilitiesServiceStub(channel),
-            health_pb2_grpc.HealthStub(channel),
+            channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            ),
+            channel.unary_stream(
+                "/grpc.health.v1.Health/Watch",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            ),
         )
 
 

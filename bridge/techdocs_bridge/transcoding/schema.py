@@ -92,7 +92,7 @@ class Schemas:
         schema = {"type": "object", "properties": properties}
         if required:
             schema["required"] = required
-        if bound is not None:
+        if bound is not None or _is_input(message):
             schema["additionalProperties"] = False
         return self._described(schema, self._message_text(message))
 
@@ -180,6 +180,14 @@ class Schemas:
     @staticmethod
     def _described(schema: JSONObject, text: str) -> JSONObject:
         return {**schema, "description": text} if text else schema
+
+
+def _is_input(message: Descriptor) -> bool:
+    """Whether clients write the message: its fields say so. Requests refuse fields they do not know."""
+    return any(
+        has_behavior(field, field_behavior_pb2.OPTIONAL) or has_behavior(field, field_behavior_pb2.REQUIRED)
+        for field in message.fields
+    )
 
 
 def is_required(field: FieldDescriptor) -> bool:

@@ -20,7 +20,8 @@ def position_of(token: str, arguments: Sequence[str], *, length: int) -> tuple[s
     """Return the position in a token made with the same arguments. Raises `PageTokenInvalid`."""
     try:
         document = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
-    except ValueError:
+        json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    except (ValueError, RecursionError):
         raise PageTokenInvalid from None
     if not isinstance(document, list) or len(document) != length + 1:
         raise PageTokenInvalid

@@ -27,10 +27,14 @@ from techdocs_server.domain.errors import (
 )
 
 DOMAIN = "techdocs"
-# gRPC delivers at most 8 KiB of trailing metadata for certain; message and details share it.
+# gRPC delivers 8 KiB of trailing metadata for certain. Half of it is ours, shared by the message, which is there
+# twice (percent-encoded, and in the details), and the details. The bounds are bytes, because letters are not.
 _MAX_MESSAGE_CHARACTERS = 512
-_MAX_VALUE_CHARACTERS = 256
+_MAX_MESSAGE_WIRE_BYTES = 900
+_MAX_VALUE_BYTES = 256
 _MAX_VIOLATIONS = 8
+_MAX_VIOLATION_FIELD_BYTES = 96
+_MAX_VIOLATION_TEXT_BYTES = 128
 
 # The first row whose class fits decides, so the special rows stand before the general ones.
 _CODES: tuple[tuple[type[TechDocsError], int], ...] = (
@@ -80,8 +84,8 @@ def make_status(
     """Return a status with ErrorInfo first among its details."""
     if reason not in _REASONS:
         raise ValueError(f"{reason} is not a value of techdocs.v1.ErrorReason")
-    values = {key: value[:_MAX_VALUE_CHARACTERS] for key, value in (metadata or {}).items()}
-    status = status_pb2.Status(code=code, message=_cut(text))
+    values = {key: _cut_bytes(value, _MAX_VALUE_BYTES) for key, value in (metadata or {}).items()}
+    status = status_pb2.Status(code=code, message=_cut_message(text))
     for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=values), *more):
         packed = any_pb2.Any()
         packed.Pack(detail)
@@ -98,7 +102,8 @@ def _more_details(error: TechDocsError) -> tuple[message.Message, ...]:
     if isinstance(error, FieldInvalid):
         violations = [
             error_details_pb2.BadRequest.FieldViolation(
-                field=v.field[:_MAX_VALUE_CHARACTERS], description=v.description[:_MAX_VALUE_CHARACTERS]
+                field=_cut_bytes(v.field, _MAX_VIOLATION_FIELD_BYTES),
+                description=_cut_bytes(v.description, _MAX_VIOLATION_TEXT_BYTES),
             )
             for v in error.violations[:_MAX_VIOLATIONS]
         ]
@@ -110,5 +115,29 @@ def _more_details(error: TechDocsError) -> tuple[message.Message, ...]:
     return ()
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_MESSAGE_CHARACTERS else text[: _MAX_MESSAGE_CHARACTERS - 1] + "…"
+def _cut_message(text: str) -> str:
+    """Return a text that percent-encoding keeps inside the bounds, whole characters only, without broken ones."""
+    text = _encodable(text)
+    if len(text) <= _MAX_MESSAGE_CHARACTERS and _wire_bytes(text) <= _MAX_MESSAGE_WIRE_BYTES:
+        return text
+    kept, room = "", _MAX_MESSAGE_WIRE_BYTES - _wire_bytes("…")
+    for character in text[: _MAX_MESSAGE_CHARACTERS - 1]:
+        room -= _wire_bytes(character)
+        if room < 0:
+            break
+        kept += character
+    return kept + "…"
+
+
+def _cut_bytes(text: str, most: int) -> str:
+    content = _encodable(text).encode()
+    return content.decode() if len(content) <= most else content[: most - 3].decode(errors="ignore") + "…"
+
+
+def _wire_bytes(text: str) -> int:
+    """Return the length of a text in grpc-message: printable ASCII as it is, every other byte as %XX, and % itself."""
+    return sum(1 if 0x20 <= byte < 0x7F and byte != 0x25 else 3 for byte in text.encode())
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from techdocs_server.domain.build import BuildState, BuildWarning, Severity
+from techdocs_server.domain.errors import RevisionConflict
 from techdocs_server.ports.generator import GenerateRequest, SiteGenerator
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.ports.workspace import Workspaces
@@ -62,6 +63,8 @@ class SiteBuilder:
             for warning in prepared.warnings:
                 journal.say(warning, Severity.WARNING)
             if pointer is not None and etag == pointer.source_etag and not journal.build.force:
+                if await self._sites.pointer(entity) != pointer:
+                    raise RevisionConflict(str(entity))
                 journal.say("The source did not change since the site was built")
                 await journal.succeed(revision=pointer.revision, updated=False)
                 return

@@ -49,11 +49,14 @@ def _page(
 def _moment_and_id(token: str, arguments: Sequence[str]) -> tuple[datetime, str] | None:
     if not token:
         return None
-    moment, identity = position_of(token, arguments, length=2)
+    text, identity = position_of(token, arguments, length=2)
     try:
-        return datetime.fromisoformat(moment), identity
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise PageTokenInvalid from None
+    if moment.tzinfo is None:
+        raise PageTokenInvalid
+    return moment, identity
 
 
 class Listings:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, ContentCorrupt
+from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, ContentCorrupt, RevisionConflict
 from techdocs_server.domain.manifest import Manifest
 from techdocs_server.domain.site import Revision, SitePointer
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
@@ -105,6 +105,9 @@ class Publisher:
                 expected=current,
                 now=self._clock.now(),
             )
+        elif await self._sites.pointer(site.entity) != current:
+            # Moved meanwhile: what this build calls current is not.
+            raise RevisionConflict(str(site.entity))
         return Published(current.revision, updated=False)
 
     async def _replace(self, site: SiteToPublish, digests: Mapping[str, Digest]) -> Published:

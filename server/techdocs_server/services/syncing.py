@@ -152,12 +152,12 @@ class SiteSyncer:
 
     async def _look(self, entity: EntityRef) -> _Look:
         found = await self._sources.find(entity)
-        pointer = await self._sites.pointer(entity)
         try:
             etag = await self._sources.etag(found.source)
         except (BuildStepFailed, QuotaExceeded):
             etag = ""  # a build will meet the same problem and write it down where its author looks
-        return _Look(found.owner, etag, pointer)
+        # Read last, so that what is called current was so after the question.
+        return _Look(found.owner, etag, await self._sites.pointer(entity))
 
 
 @dataclass(frozen=True, slots=True)

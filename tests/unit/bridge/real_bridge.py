@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 import grpc
@@ -24,6 +24,9 @@ from techdocs_bridge.settings import BridgeSettings
 
 REVISION = "ab" * 32
 MOUNT = "/api/techdocs"
+
+# Quoted: at run time the class has no type parameters.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 def status(
@@ -67,7 +70,7 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
     sent_messages: int = 0
 
     async def ReadContent(
-        self, request: docs_pb2.ReadContentRequest, context: grpc.aio.ServicerContext
+        self, request: docs_pb2.ReadContentRequest, context: Context
     ) -> AsyncIterator[docs_pb2.ReadContentResponse]:
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
@@ -108,7 +111,7 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
             yield message
 
     async def _messages(
-        self, first: docs_pb2.ReadContentResponse, part: bytes, context: grpc.aio.ServicerContext
+        self, first: docs_pb2.ReadContentResponse, part: bytes, context: Context
     ) -> AsyncIterator[docs_pb2.ReadContentResponse]:
         part = part[: len(part) - self.missing_bytes] + self.extra_bytes
         first.body.data = part[: self.chunk_bytes]
@@ -127,14 +130,14 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
             self.cancelled += 1
             raise
 
-    async def _missing(self, request: docs_pb2.ReadContentRequest, context: grpc.aio.ServicerContext) -> NoReturn:
+    async def _missing(self, request: docs_pb2.ReadContentRequest, context: Context) -> NoReturn:
         revision = request.revision or REVISION
         await context.abort_with_status(
             status(grpc.StatusCode.NOT_FOUND, f"no {request.path!r}", "CONTENT_NOT_FOUND", revision=revision)
         )
 
     async def GetSiteMetadata(
-        self, request: docs_pb2.GetSiteMetadataRequest, context: grpc.aio.ServicerContext
+        self, request: docs_pb2.GetSiteMetadataRequest, context: Context
     ) -> docs_pb2.GetSiteMetadataResponse:
         self.metadata.append(dict(context.invocation_metadata() or ()))
         if self.failure:
@@ -143,13 +146,9 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
         return docs_pb2.GetSiteMetadataResponse(metadata=metadata, revision=REVISION)
 
 
-StreamSync = Callable[
-    [builds_pb2.StreamSyncRequest, grpc.aio.ServicerContext], AsyncIterator[builds_pb2.StreamSyncResponse]
-]
-SyncSite = Callable[[builds_pb2.SyncSiteRequest, grpc.aio.ServicerContext], Awaitable[builds_pb2.SyncSiteResponse]]
-WatchBuild = Callable[
-    [builds_pb2.WatchBuildRequest, grpc.aio.ServicerContext], AsyncIterator[builds_pb2.WatchBuildResponse]
-]
+StreamSync = Callable[[builds_pb2.StreamSyncRequest, Context], AsyncIterator[builds_pb2.StreamSyncResponse]]
+SyncSite = Callable[[builds_pb2.SyncSiteRequest, Context], Awaitable[builds_pb2.SyncSiteResponse]]
+WatchBuild = Callable[[builds_pb2.WatchBuildRequest, Context], AsyncIterator[builds_pb2.WatchBuildResponse]]
 
 
 @dataclass
@@ -162,21 +161,19 @@ class Builds(builds_pb2_grpc.BuildServiceServicer):
     stream_requests: list[builds_pb2.StreamSyncRequest] = field(default_factory=list)
 
     async def StreamSync(
-        self, request: builds_pb2.StreamSyncRequest, context: grpc.aio.ServicerContext
+        self, request: builds_pb2.StreamSyncRequest, context: Context
     ) -> AsyncIterator[builds_pb2.StreamSyncResponse]:
         self.stream_requests.append(request)
         assert self.stream
         async for message in self.stream(request, context):
             yield message
 
-    async def SyncSite(
-        self, request: builds_pb2.SyncSiteRequest, context: grpc.aio.ServicerContext
-    ) -> builds_pb2.SyncSiteResponse:
+    async def SyncSite(self, request: builds_pb2.SyncSiteRequest, context: Context) -> builds_pb2.SyncSiteResponse:
         assert self.sync
         return await self.sync(request, context)
 
     async def WatchBuild(
-        self, request: builds_pb2.WatchBuildRequest, context: grpc.aio.ServicerContext
+        self, request: builds_pb2.WatchBuildRequest, context: Context
     ) -> AsyncIterator[builds_pb2.WatchBuildResponse]:
         assert self.watch
         async for message in self.watch(request, context):
@@ -190,19 +187,17 @@ class Sites(sites_pb2_grpc.SiteServiceServicer):
         self.failures: list[grpc.Status] = []
         self.calls = 0
 
-    async def GetSite(
-        self, request: sites_pb2.GetSiteRequest, context: grpc.aio.ServicerContext
-    ) -> sites_pb2.GetSiteResponse:
+    async def GetSite(self, request: sites_pb2.GetSiteRequest, context: Context) -> sites_pb2.GetSiteResponse:
         await self._count(context)
         return sites_pb2.GetSiteResponse(site=sites_pb2.Site(title="A site"))
 
     async def RollbackSite(
-        self, request: sites_pb2.RollbackSiteRequest, context: grpc.aio.ServicerContext
+        self, request: sites_pb2.RollbackSiteRequest, context: Context
     ) -> sites_pb2.RollbackSiteResponse:
         await self._count(context)
         return sites_pb2.RollbackSiteResponse()
 
-    async def _count(self, context: grpc.aio.ServicerContext) -> None:
+    async def _count(self, context: Context) -> None:
         self.calls += 1
         if self.failures:
             await context.abort_with_status(self.failures.pop(0))
@@ -283,7 +278,7 @@ async def running_bridge(target: str, *, drain_seconds: float = 5.0, **settings:
             drain_seconds=drain_seconds,
         )
     )
-    await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
     try:

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2
 from techdocs.v1 import builds_pb2
 
 from tests.support.waiting import eventually
-from tests.unit.bridge.real_bridge import MOUNT, Bridge, Server, running_bridge, running_server, status
+from tests.unit.bridge.real_bridge import MOUNT, Bridge, Context, Server, running_bridge, running_server, status
 
 METADATA = "/metadata/techdocs/default/component/x"
 SITE = "/v1/sites/default/component/x"
@@ -287,7 +287,7 @@ async def test_stream_that_fails_first_is_an_error_and_one_that_fails_later_is_b
     gone = status(grpc.StatusCode.NOT_FOUND, "no build", "BUILD_NOT_FOUND")
 
     async def watch(
-        request: builds_pb2.WatchBuildRequest, context: grpc.aio.ServicerContext
+        request: builds_pb2.WatchBuildRequest, context: Context
     ) -> AsyncIterator[builds_pb2.WatchBuildResponse]:
         if request.after_sequence:
             yield event(1)

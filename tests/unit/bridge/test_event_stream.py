@@ -11,7 +11,7 @@ import pytest
 from techdocs.v1 import builds_pb2
 
 from tests.support.waiting import eventually
-from tests.unit.bridge.real_bridge import Server, StreamSync, running_bridge, status
+from tests.unit.bridge.real_bridge import Context, Server, StreamSync, running_bridge, status
 
 BUILD = "builds/b-1"
 SYNC = "/sync/default/component/x"
@@ -23,7 +23,7 @@ def line(sequence: int, text: str) -> builds_pb2.StreamSyncResponse:
     return builds_pb2.StreamSyncResponse(build=BUILD, event=event)
 
 
-def state(sequence: int, value: builds_pb2.BuildState) -> builds_pb2.StreamSyncResponse:
+def state(sequence: int, value: builds_pb2.BuildState.ValueType) -> builds_pb2.StreamSyncResponse:
     event = builds_pb2.BuildEvent(sequence=sequence, state_change=builds_pb2.Build(name=BUILD, state=value))
     return builds_pb2.StreamSyncResponse(build=BUILD, event=event)
 
@@ -34,7 +34,7 @@ def result(*, updated: bool) -> builds_pb2.StreamSyncResponse:
 
 def saying(*messages: builds_pb2.StreamSyncResponse, then: grpc.Status | None = None) -> StreamSync:
     async def stream(
-        request: builds_pb2.StreamSyncRequest, context: grpc.aio.ServicerContext
+        request: builds_pb2.StreamSyncRequest, context: Context
     ) -> AsyncIterator[builds_pb2.StreamSyncResponse]:
         for message in messages:
             yield message
@@ -46,7 +46,7 @@ def saying(*messages: builds_pb2.StreamSyncResponse, then: grpc.Status | None = 
 
 def waiting(*messages: builds_pb2.StreamSyncResponse, cancelled: asyncio.Event | None = None) -> StreamSync:
     async def stream(
-        request: builds_pb2.StreamSyncRequest, context: grpc.aio.ServicerContext
+        request: builds_pb2.StreamSyncRequest, context: Context
     ) -> AsyncIterator[builds_pb2.StreamSyncResponse]:
         for message in messages:
             yield message
@@ -98,7 +98,7 @@ async def test_client_of_a_build_that_is_gone_is_told_of_the_site_as_it_is(
     server: Server, client: httpx.AsyncClient
 ) -> None:
     async def stream(
-        request: builds_pb2.StreamSyncRequest, context: grpc.aio.ServicerContext
+        request: builds_pb2.StreamSyncRequest, context: Context
     ) -> AsyncIterator[builds_pb2.StreamSyncResponse]:
         if request.build:
             await context.abort_with_status(status(grpc.StatusCode.NOT_FOUND, "no build", "BUILD_NOT_FOUND"))

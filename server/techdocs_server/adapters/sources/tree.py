@@ -1,11 +1,11 @@
 """Walking a folder of documentation: what belongs to it and how large it may be.
 
 A tree is its regular files. Left out are ``.git`` (of any type: it is history,
-and as a file it names a path of this machine), the folders the caller excludes,
-and, each with a warning, links, special files, and folders that say themselves
+and as a file it names a path of this machine), ``__pycache__`` (Python writes it
+whenever a hook beside the docs is imported), the folders the caller excludes, and, each with a warning, links, special files, and folders that say themselves
 that they can be made again: Python environments (a file pyvenv.cfg) and caches
-(a file CACHEDIR.TAG, https://bford.info/cachedir/). Nothing is left out for its
-name alone: docs may need any file, so ``node_modules`` counts like the rest.
+(a file CACHEDIR.TAG, https://bford.info/cachedir/). Nothing else is left out for
+its name alone: docs may need any file, so ``node_modules`` counts like the rest.
 Folders without files are not part of a tree.
 
 Everything is opened relative to its folder's descriptor and without following
@@ -26,7 +26,7 @@ from techdocs_server.domain.errors import BuildStepFailed, QuotaExceeded
 MAX_DEPTH = 64
 MAX_PATH_BYTES = 1024
 _MAX_WARNINGS = 100
-_IGNORED = b".git"
+_IGNORED = frozenset({b".git", b"__pycache__"})
 _ENVIRONMENT_MARK = b"pyvenv.cfg"
 _CACHE_MARK = b"CACHEDIR.TAG"
 _CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
@@ -140,7 +140,7 @@ class TreeWalk:
                     found.append((os.fsencode(entry.name), _type(entry)))
         except OSError as error:
             raise unreadable(prefix or b".", error) from error
-        return sorted((name, mode) for name, mode in found if name != _IGNORED)
+        return sorted((name, mode) for name, mode in found if name not in _IGNORED)
 
     def _open(self, name: bytes, flags: int, parent: int, path: bytes) -> int | None:
         """Return a descriptor, or None when the entry went away or became something else since it was listed."""

@@ -12,10 +12,11 @@ from techdocs_server.domain.errors import DeadlineExceeded
 from techdocs_server.rpc.interceptors.admission import WAITING_METHODS
 from techdocs_server.rpc.interceptors.wrapping import Context, Continuation, Handler, Stream, Unary, wrapped
 
-# A reading call that takes longer than this is not being waited for any more; a large download may.
+# A call that answers at once and takes longer than this is not being waited for any more.
 _WORKING_SECONDS = 300.0
-# Queue and build together; a watcher may resume.
-_WAITING_SECONDS = 3600.0
+# Queue and build together, or a large download to a slow reader; both may go on where they ended.
+_LONG_SECONDS = 3600.0
+_LONG_METHODS = WAITING_METHODS | {"ReadContent"}
 
 
 class DeadlineInterceptor(grpc.aio.ServerInterceptor):
@@ -26,7 +27,7 @@ class DeadlineInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None or not details.method.startswith("/techdocs."):
             return handler
-        most = _WAITING_SECONDS if details.method.rpartition("/")[2] in WAITING_METHODS else _WORKING_SECONDS
+        most = _LONG_SECONDS if details.method.rpartition("/")[2] in _LONG_METHODS else _WORKING_SECONDS
 
         def unary(behaviour: Unary) -> Unary:
             async def call(request: Message, context: Context) -> Message:

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import google.api
-import grpc_tools.protoc  # type: ignore[import-untyped] # ships no types
+import grpc_tools.protoc
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet

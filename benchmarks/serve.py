@@ -1,0 +1,149 @@
+"""Serving one page of about 70 KB: requests per second against nginx serving the same file.
+
+Needs nginx and h2load (Debian: nginx-light, nghttp2-client). Everything listens
+on loopback. Cases: rest (GET /static/docs/... through the bridge), grpc
+(DocsService.GetContent), both with 8 connections and the service in one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import struct
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import grpc
+from techdocs.v1 import builds_pb2, builds_pb2_grpc, docs_pb2, docs_pb2_grpc, entity_pb2
+
+from benchmarks.pairs import Options, Row, in_turn, options, report
+from tests.support.ports import free_port
+from tests.support.services import running
+
+CONNECTIONS = 8
+ENTITY = entity_pb2.EntityRef(kind="component", name="page")
+PAGE = "index.html"
+_RATE = re.compile(r"finished in [^,]+, ([0-9.]+) req/s")
+_RESULT = re.compile(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout")
+
+
+def write_source(folder: Path) -> None:
+    """Write an entity whose front page is about 70 KB of HTML."""
+    (folder / "docs").mkdir(parents=True)
+    (folder / "catalog-info.yaml").write_text(
+        "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: page\n"
+        "  annotations:\n    backstage.io/techdocs-ref: dir:.\nspec: {type: service, owner: me, lifecycle: test}\n"
+    )
+    (folder / "mkdocs.yml").write_text("site_name: Page\nplugins: [techdocs-core]\n")
+    paragraph = "Readers want the page now, and the newest one. " * 8
+    sections = [f"## Section {number}\n\n{paragraph}\n\n- one\n- two\n" for number in range(75)]
+    (folder / "docs" / "index.md").write_text("# A page\n\n" + "\n".join(sections))
+
+
+async def load(arguments: Sequence[str], *, seconds: int) -> float:
+    """Run h2load for some seconds and return the requests per second. Raises when any failed."""
+    process = await asyncio.create_subprocess_exec(
+        "h2load", "-t", "1", "-c", str(CONNECTIONS), "-D", str(seconds), *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    output = (await process.communicate())[0].decode()
+    rate, result = _RATE.search(output), _RESULT.search(output)
+    if rate is None or result is None or int(result[1]) == 0 or any(int(result[n]) for n in (2, 3)):
+        raise RuntimeError(f"h2load did not succeed:\n{output}")
+    if not re.search(r"[1-9]\d* 2xx, 0 3xx, 0 4xx, 0 5xx", output):
+        raise RuntimeError(f"not every answer was 2xx:\n{output}")
+    return float(rate[1])
+
+
+@asynccontextmanager
+async def nginx(folder: Path, page: bytes) -> AsyncIterator[str]:
+    """Serve one file with nginx, one worker, access log off; yield its URL."""
+    port = free_port()
+    (folder / "www").mkdir(parents=True)
+    (folder / "www" / PAGE).write_bytes(page)
+    user = "user root; " if os.geteuid() == 0 else ""  # workers would be nobody, who may not read a private folder
+    (folder / "nginx.conf").write_text(
+        f"{user}worker_processes 1; daemon off; pid {folder}/pid; error_log stderr warn; events {{}}\n"
+        f"http {{ access_log off; sendfile on; keepalive_requests 1000000000; types {{ text/html html; }}\n"
+        f"client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};\n"
+        f"uwsgi_temp_path {folder}; scgi_temp_path {folder};\n"
+        f"server {{ listen 127.0.0.1:{port}; root {folder}/www; }} }}\n"
+    )
+    process = await asyncio.create_subprocess_exec("nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"))
+    try:
+        await asyncio.sleep(0.5)
+        yield f"http://127.0.0.1:{port}/{PAGE}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def framed(message: docs_pb2.GetContentRequest) -> bytes:
+    """Return a message as gRPC puts it into a body: a flag, the length, the bytes."""
+    payload = message.SerializeToString()
+    return struct.pack(">BI", 0, len(payload)) + payload
+
+
+async def publish(target: str) -> bytes:
+    """Build the page and return it."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        await builds_pb2_grpc.BuildServiceStub(channel).SyncSite(builds_pb2.SyncSiteRequest(entity=ENTITY), timeout=120)
+        answer = await docs_pb2_grpc.DocsServiceStub(channel).GetContent(
+            docs_pb2.GetContentRequest(entity=ENTITY, path=PAGE), timeout=10
+        )
+    page: bytes = answer.body.data
+    return page
+
+
+async def measure(chosen: Options) -> tuple[list[Row], int]:
+    """Start everything, measure the cases, stop everything."""
+    seconds, rounds = (3, 3) if chosen.quick else (6, 7)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write_source(folder / "source")
+        service = await stack.enter_async_context(
+            running("serve", folder / "service", catalog=folder / "source" / "catalog-info.yaml", log_level="warning")
+        )
+        page = await publish(service.grpc)
+        peer_url = await stack.enter_async_context(nginx(folder / "nginx", page))
+        body = folder / "request"
+        body.write_bytes(framed(docs_pb2.GetContentRequest(entity=ENTITY, path=PAGE)))
+        cases = {
+            "rest": ["--h1", f"{service.rest}/static/docs/default/component/page/{PAGE}"],
+            "grpc": [
+                "-H", "content-type: application/grpc", "-H", "te: trailers", "-d", str(body),
+                f"http://{service.grpc}/techdocs.v1.DocsService/GetContent",
+            ],
+        }  # fmt: skip
+        rows = [
+            await in_turn(
+                case,
+                partial(load, arguments, seconds=seconds),
+                partial(load, ["--h1", peer_url], seconds=seconds),
+                rounds=rounds,
+                better="higher",
+            )
+            for case, arguments in cases.items()
+            if chosen.wants(case)
+        ]
+        return rows, len(page)
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = options(__doc__)
+    if missing := [tool for tool in ("nginx", "h2load") if shutil.which(tool) is None]:
+        sys.exit(f"{' and '.join(missing)} must be installed (Debian: nginx-light, nghttp2-client)")
+    rows, size = asyncio.run(measure(chosen))
+    report(rows, unit="req/s", peer="nginx", chosen=chosen)
+    if not chosen.as_json:
+        print(f"one page of {size} bytes, {CONNECTIONS} connections")
+
+
+if __name__ == "__main__":
+    main()

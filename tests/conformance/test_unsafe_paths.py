@@ -1,0 +1,217 @@
+"""Paths that mean something else than they say, on every route to content and in every spelling.
+
+None may be answered with anything but 400 or 404, and none with a byte of a file
+that the site does not have. Requests go out by hand, because libraries tidy paths up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from techdocs.v1 import docs_pb2, docs_pb2_grpc, entity_pb2
+
+from tests.conformance.raw_http import RawAnswer, exchange, request
+from tests.support.published import MOUNT, PAGES, SECRET, Catalog, Deployment, deployed
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ENTITY = "/default/component/demo/"
+CONTENT_ROUTES = {"docs": f"/docs{ENTITY}", "static": f"/static/docs{ENTITY}", "v1": f"/v1/sites{ENTITY}content/"}
+ROUTES = {f"{name}{mount}": mount + path for name, path in CONTENT_ROUTES.items() for mount in ("", MOUNT)}
+FOREIGN = (SECRET.encode(), b"root:x:", b"SQLite format")
+
+UNSAFE: tuple[bytes, ...] = (
+    # Plain, and each character of it encoded.
+    b"../secret.txt", b"..", b".", b"../", b"./index.html", b"guide/../index.html", b"guide/..", b"guide/./start/",
+    b"%2e%2e/secret.txt", b"%2E%2E/secret.txt", b".%2e/secret.txt", b"%2e./secret.txt", b"%2e", b"guide/%2e%2e/x",
+    b"../" * 40 + b"etc/passwd", b"%2e%2e/" * 40 + b"etc/passwd", b"..%2f" * 40 + b"etc%2fpasswd",
+    b"..%2fsecret.txt", b"..%2Fsecret.txt", b"%2e%2e%2fsecret.txt", b"guide%2f..%2f..%2fsecret.txt",
+    b"guide%2fstart%2findex.html", b"%2fetc%2fpasswd", b"/etc/passwd", b"//etc/passwd", b"guide//start/index.html",
+    # Windows' separator, drives and devices.
+    b"..%5csecret.txt", b"..%5Csecret.txt", b"%2e%2e%5csecret.txt", b"..\\secret.txt", b"guide%5c..%5cindex.html",
+    b"C:%5cwindows%5cwin.ini", b"%5c%5chost%5cshare",
+    # Encoded twice, and in ways that only some decoders know.
+    b"%252e%252e%252fsecret.txt", b"%252e%252e/secret.txt", b"%25%32%65%25%32%65/secret.txt", b"%u002e%u002e/secret.txt",
+    b"..;/secret.txt", b"..%3b/secret.txt", b"%c0%ae%c0%ae/secret.txt", b"%c0%ae%c0%ae%c0%afsecret.txt",
+    b"%e0%80%ae%e0%80%ae/secret.txt", b"%f0%80%80%ae/secret.txt", b"%ef%bc%8e%ef%bc%8e/secret.txt", b"..%c0%afsecret.txt",
+    # What cannot be decoded, and what must not be in a name.
+    b"%ff", b"%fe%ff", b"%ed%a0%80", b"%", b"%2", b"%zz", b"index.html%", b"%00", b"index.html%00.png", b"%0a", b"a%0d%0ab",
+    b"%7f", b"%1b[2J", b"%c2%85", b"index.html%20", b"%20index.html", b"index.html%09",
+    # Names of schemes and other files of the machine.
+    b"file:///etc/passwd", b"file:%2f%2f%2fetc%2fpasswd", b"~root", b"$HOME", b"proc/self/environ", b"INDEX.HTML",
+    b"techdocs_metadata.json/", b"index.html/", b"index.html/index.html", b"assets/data.json/..",
+    # Longer than a path may be, in one segment and in many.
+    b"x" * 1025, b"x" * 9000, b"a/" * 600, b"%c3%a4" * 600,
+)  # fmt: skip
+RAW: tuple[bytes, ...] = (b"\x00", b"index.html\x00", b"\xff\xfe", b"gr\xf6\xdfe", b"a b", b"a\tb", b"\x1b", b"\x7f")
+"""Bytes that no request target may have; the HTTP parser may refuse them before anything sees a path."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
+    folder = tmp_path_factory.mktemp("unsafe")
+    (folder / "secret.txt").write_text(SECRET)
+    catalog = Catalog(folder / "catalog")
+    catalog.add("demo")
+    catalog.add("other", {**PAGES, "secret.txt": SECRET})
+    async with deployed(folder, catalog) as running:
+        await running.sync("demo", "other")
+        (running.data / "secret.txt").write_text(SECRET)
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def docs(service: Deployment) -> AsyncIterator[docs_pb2_grpc.DocsServiceAsyncStub]:
+    async with grpc.aio.insecure_channel(service.server.grpc) as channel:
+        yield docs_pb2_grpc.DocsServiceStub(channel)
+
+
+def check_refused(answer: RawAnswer, *, kept_from: str) -> None:
+    assert answer.status == 404 if kept_from.startswith("static") else answer.status in (400, 404)
+    assert answer.is_complete
+    assert not [foreign for foreign in FOREIGN if foreign in answer.body]
+    if answer.header("content-type") == "application/json":
+        assert json.loads(answer.body)["response"] == {"statusCode": answer.status}
+
+
+@pytest.mark.parametrize(
+    "suffix", UNSAFE, ids=lambda suffix: suffix[:40].decode("latin-1").encode("unicode_escape").decode()
+)
+async def test_unsafe_path_is_400_or_404_on_every_route(service: Deployment, suffix: bytes) -> None:
+    for name, route in ROUTES.items():
+        for accept in ("text/html", "application/json"):
+            answer = await exchange(service.address, request(route.encode() + suffix, f"accept: {accept}"))
+            check_refused(answer, kept_from=name)
+
+
+@pytest.mark.parametrize("suffix", RAW, ids=repr)
+async def test_bytes_that_are_no_target_are_refused(service: Deployment, suffix: bytes) -> None:
+    for route in ROUTES.values():
+        answer = await exchange(service.address, request(route.encode() + suffix))
+        assert answer.status in (400, 404)
+        assert not [foreign for foreign in FOREIGN if foreign in answer.body]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/docs/default/component/../component/other/secret.txt",
+        "/docs/default/component/demo/../other/secret.txt",
+        "/docs/default/component/demo/%2e%2e/other/secret.txt",
+        "/docs/default/component/demo%2f..%2fother/secret.txt",
+        "/docs/default/component%2fother/secret.txt",
+        "/docs/default%2fcomponent%2fother/secret.txt",
+        "/docs//default/component/other/secret.txt",
+        "/docs/./default/component/other/secret.txt",
+        "//docs/default/component/other/secret.txt",
+        "/static/../docs/default/component/other/secret.txt",
+        "/v1/../docs/default/component/other/secret.txt",
+        f"{MOUNT}/../docs/default/component/other/secret.txt",
+        f"{MOUNT}%2fdocs/default/component/other/secret.txt",
+        "/docs/default/component/other%00/secret.txt",
+        "/docs/default/component/other%20/secret.txt",
+        "/docs/default/component/%6fther%2f/secret.txt",
+        "/secret.txt",
+        "/data/secret.txt",
+        "/..%2fsecret.txt",
+    ],
+)
+async def test_no_spelling_of_a_neighbour_leads_to_it(service: Deployment, target: str) -> None:
+    """The address of the neighbour's file is answered only when it is spelt as what it is."""
+    answer = await exchange(service.address, request(target))
+    assert answer.status in (400, 404), answer
+    assert not [foreign for foreign in FOREIGN if foreign in answer.body]
+
+
+async def test_secret_is_what_the_neighbour_serves(service: Deployment) -> None:
+    """Without this the tests above could pass because there is nothing to be found."""
+    answer = await exchange(service.address, request("/docs/default/component/other/secret.txt"))
+    assert (answer.status, answer.body) == (200, SECRET.encode())
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+async def test_safe_escapes_are_the_characters_they_stand_for(service: Deployment, route: str) -> None:
+    for suffix in ("gr%C3%B6%C3%9Fe/seite%20eins/index.html", "%69ndex%2Ehtml", "guide/%73tart/", "assets/d%61ta.json"):
+        answer = await exchange(service.address, request(route + suffix))
+        assert answer.status == 200, (suffix, answer)
+
+
+UNSAFE_OVER_GRPC = (
+    "../secret.txt", "..", ".", "./index.html", "guide/../index.html", "guide/..", "guide/.", "/etc/passwd", "/",
+    "guide//start", "//", "..\\secret.txt", "guide\\start", "index.html\0", "\0", "a\nb", "a\rb", "\x1b[2J", "\x7f",
+    "x" * 1025, "ä" * 513,
+)  # fmt: skip
+STRANGE_OVER_GRPC = (
+    "%2e%2e/secret.txt", "..%2fsecret.txt", "...", "~root", "C:", "\u0085", "\uff0e\uff0e/secret.txt", "INDEX.HTML",
+    "index.html/", "index.html/index.html", "proc/self/environ", "\u202etxt.terces",
+)  # fmt: skip
+
+
+async def failure(
+    docs: docs_pb2_grpc.DocsServiceAsyncStub, path: str, entity: entity_pb2.EntityRef
+) -> list[grpc.aio.AioRpcError]:
+    """Return how the two methods that read content refuse a path. Raises `AssertionError` when one does not."""
+    with pytest.raises(grpc.aio.AioRpcError) as streamed:
+        await docs.ReadContent(docs_pb2.ReadContentRequest(entity=entity, path=path)).read()
+    with pytest.raises(grpc.aio.AioRpcError) as unary:
+        await docs.GetContent(docs_pb2.GetContentRequest(entity=entity, path=path))
+    return [streamed.value, unary.value]
+
+
+def violations(error: grpc.aio.AioRpcError) -> list[str]:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type] # an AioRpcError has what a finished call has
+    assert status is not None
+    found = error_details_pb2.BadRequest()
+    for detail in status.details:
+        if detail.Is(found.DESCRIPTOR):
+            detail.Unpack(found)
+    return [violation.field for violation in found.field_violations]
+
+
+@pytest.mark.parametrize("path", UNSAFE_OVER_GRPC, ids=lambda path: repr(path[:30]))
+async def test_unsafe_path_over_grpc_is_an_invalid_field(docs: docs_pb2_grpc.DocsServiceAsyncStub, path: str) -> None:
+    for error in await failure(docs, path, entity_pb2.EntityRef(kind="component", name="demo")):
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert set(violations(error)) == {"path"}
+
+
+@pytest.mark.parametrize("path", STRANGE_OVER_GRPC, ids=repr)
+async def test_strange_path_over_grpc_is_not_found(docs: docs_pb2_grpc.DocsServiceAsyncStub, path: str) -> None:
+    for error in await failure(docs, path, entity_pb2.EntityRef(kind="component", name="demo")):
+        assert error.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT)
+        assert SECRET not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("field", "entity"),
+    [
+        ("entity.name", entity_pb2.EntityRef(kind="component", name="../other")),
+        ("entity.name", entity_pb2.EntityRef(kind="component", name="..")),
+        ("entity.name", entity_pb2.EntityRef(kind="component", name="")),
+        ("entity.name", entity_pb2.EntityRef(kind="component", name="other\n")),
+        ("entity.name", entity_pb2.EntityRef(kind="component", name="x" * 64)),
+        ("entity.kind", entity_pb2.EntityRef(kind="", name="other")),
+        ("entity.kind", entity_pb2.EntityRef(kind="a/b", name="other")),
+        ("entity.namespace", entity_pb2.EntityRef(namespace="a/../default", kind="component", name="other")),
+        ("entity.namespace", entity_pb2.EntityRef(namespace=".", kind="component", name="other")),
+        ("entity", None),
+    ],
+)
+async def test_bad_entity_over_grpc_is_an_invalid_field(
+    docs: docs_pb2_grpc.DocsServiceAsyncStub, field: str, entity: entity_pb2.EntityRef | None
+) -> None:
+    for calling in (
+        docs.GetContent(docs_pb2.GetContentRequest(entity=entity)),
+        docs.GetSiteMetadata(docs_pb2.GetSiteMetadataRequest(entity=entity)),
+        docs.GetEntityMetadata(docs_pb2.GetEntityMetadataRequest(entity=entity)),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await calling
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert set(violations(caught.value)) == {field}

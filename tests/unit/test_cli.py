@@ -1,0 +1,210 @@
+import asyncio
+import json
+import os
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from techdocs_server.cli import main
+from techdocs_server.settings import Settings, load_settings
+
+from tests.support.services import environment
+
+COMMANDS = ("bridge", "build", "check-config", "openapi", "serve", "server")
+# These take settings alone; build names its folders too.
+WITHOUT_OPTIONS = tuple(command for command in COMMANDS if command != "build")
+EXIT_CONFIG = 78
+CHANGED: dict[str, object] = {
+    "data_directory": '/srv/dokumente, 文档 \U0001f4d8 "quoted" back\\slash',
+    "catalog": "tab\there",
+    "server_listen": "[::1]:1",
+    "server_drain_seconds": 0.5,
+    "server_max_concurrent_calls": 1,
+    "server_reflection_enabled": False,
+    "server_tls_certificate": "cert.pem",
+    "server_tls_key": "key.pem",
+    "bridge_listen": "0.0.0.0:2",
+    "bridge_server_target": "dns:///server:7070",
+    "bridge_server_ca": "ca.pem",
+    "bridge_mount": "",
+    "refresh_interval_seconds": 0.25,
+    "build_concurrency": 3,
+    "build_queue_limit": 4,
+    "build_timeout_seconds": 1e6,
+    "build_python": "/opt/python",
+    "source_max_bytes": 5,
+    "source_max_files": 6,
+    "site_max_bytes": 7,
+    "site_max_files": 8,
+    "log_level": "error",
+    "log_format": "json",
+    "serve_without_authentication": True,
+}
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("TECHDOCS_"):
+            monkeypatch.delenv(name)
+
+
+def run(*arguments: str, **settings: object) -> Result:
+    """Run the command in this process."""
+    variables = {f"TECHDOCS_{name.upper()}": str(value) for name, value in settings.items()}
+    return CliRunner(env=variables).invoke(main, arguments)
+
+
+async def started(*arguments: str, **settings: object) -> tuple[int, str, str]:
+    """Run the command in a process of its own; return its exit status, what it said and what it logged."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "techdocs_server",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment({"server_listen": "127.0.0.1:0", "bridge_listen": "127.0.0.1:0"} | settings),
+    )
+    try:
+        async with asyncio.timeout(30):
+            said, logged = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, said.decode(), logged.decode()
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"techdocs, version {version('techdocs-service')}\n")
+
+
+def test_help_lists_every_command_with_what_it_does() -> None:
+    assert isinstance(main, click.Group)
+    assert tuple(sorted(main.commands)) == COMMANDS
+    result = run("--help")
+    rows = [line.split(maxsplit=1) for line in result.stdout.partition("Commands:")[2].splitlines() if line]
+    assert result.exit_code == 0
+    assert [row[0] for row in rows] == list(COMMANDS)
+    assert all(len(row) == 2 for row in rows)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    result = run(command, "-h")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert f"techdocs {command}" in result.stdout or f"main {command}" in result.stdout
+
+
+def test_check_config_prints_toml_that_loads_again_as_the_same_settings(tmp_path: Path) -> None:
+    assert set(CHANGED) == set(Settings.model_fields)
+    printed = run("check-config", **CHANGED)
+    assert (printed.exit_code, printed.stderr) == (0, "")
+    path = tmp_path / "again.toml"
+    path.write_text(printed.stdout, "utf-8")
+    again = load_settings(path, {})
+    assert again.model_dump(mode="json") == CHANGED
+    assert run("--config", str(path), "check-config").stdout == printed.stdout
+
+
+def test_check_config_of_the_defaults_loads_again(tmp_path: Path) -> None:
+    printed = run("check-config").stdout
+    path = tmp_path / "again.toml"
+    path.write_text(printed)
+    assert load_settings(path, {}).model_dump() == load_settings(None, {}).model_dump()
+    assert tomllib.loads(printed)["build_concurrency"] == 2
+
+
+def test_check_config_says_what_each_setting_means() -> None:
+    lines = run("check-config").stdout.splitlines()
+    for name in Settings.model_fields:
+        [position] = [at for at, line in enumerate(lines) if line.startswith((f"{name} =", f"# {name} is not set"))]
+        assert lines[position - 1].startswith("# ")
+
+
+@pytest.mark.parametrize("command", WITHOUT_OPTIONS)
+def test_bad_settings_end_every_command_with_status_78_and_a_sentence(command: str) -> None:
+    result = run(command, build_concurrency=0, build_queue_limit="many")
+    assert (result.exit_code, result.stdout) == (EXIT_CONFIG, "")
+    lines = result.stderr.splitlines()
+    assert [line.split()[1] for line in lines] == ["build_concurrency", "build_queue_limit"]
+    assert all(line.startswith("techdocs: ") for line in lines)
+
+
+@pytest.mark.parametrize("command", WITHOUT_OPTIONS)
+def test_a_configuration_file_that_is_not_there_is_a_bad_setting(command: str, tmp_path: Path) -> None:
+    result = run("--config", str(tmp_path / "absent.toml"), command)
+    assert (result.exit_code, result.stdout) == (EXIT_CONFIG, "")
+    assert "absent.toml: cannot be read" in result.stderr
+
+
+def test_a_folder_is_no_configuration_file(tmp_path: Path) -> None:
+    result = run("--config", str(tmp_path), "check-config")
+    assert result.exit_code == EXIT_CONFIG
+    assert "cannot be read: Is a directory" in result.stderr
+
+
+def test_openapi_prints_the_document_of_the_address_that_is_served() -> None:
+    document = json.loads(run("openapi", bridge_listen="127.0.0.1:8123", bridge_mount="/docs-api").stdout)
+    assert document["openapi"].startswith("3.1.")
+    assert document["servers"] == [{"url": "http://127.0.0.1:8123/docs-api"}]
+    assert document["info"]["version"] == version("techdocs-service")
+    other = json.loads(run("openapi", "--server-url", "https://docs.example.com/api").stdout)
+    assert other["servers"] == [{"url": "https://docs.example.com/api"}]
+
+
+async def test_bad_settings_end_a_process_without_a_traceback(tmp_path: Path) -> None:
+    status, said, logged = await started("serve", data_directory=tmp_path / "data", sever_listen="x")
+    assert (status, said) == (EXIT_CONFIG, "")
+    assert logged.splitlines() == [
+        "techdocs: environment variable TECHDOCS_SEVER_LISTEN is not a setting; did you mean server_listen?"
+    ]
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("data_directory", "a-file/below", "Not a directory"),
+        ("build_python", "/nonexistent/python", "build_python: /nonexistent/python"),
+        ("server_tls", "absent.pem", "absent.pem: No such file or directory"),
+    ],
+)
+async def test_a_start_that_fails_ends_with_status_1_and_a_sentence(
+    tmp_path: Path, setting: str, value: str, words: str
+) -> None:
+    (tmp_path / "a-file").write_text("")
+    settings: dict[str, object] = {"data_directory": tmp_path / "data"}
+    if setting == "server_tls":
+        settings |= {"server_tls_certificate": tmp_path / value, "server_tls_key": tmp_path / value}
+    else:
+        settings[setting] = tmp_path / value
+    status, said, logged = await started("server", **settings)
+    assert (status, said) == (1, "")
+    assert "Traceback" not in logged
+    [line] = logged.splitlines()
+    assert line.startswith(f"techdocs: {setting}")
+    assert words in line
+
+
+async def test_tls_files_that_hold_no_certificate_are_a_sentence_too(tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    settings = {"server_tls_certificate": tmp_path / "no.pem", "server_tls_key": tmp_path / "no.pem"}
+    status, said, logged = await started("server", data_directory=tmp_path / "data", **settings)
+    assert (status, said) == (1, "")
+    assert "Traceback" not in logged
+    assert "server_tls_certificate" in logged
+
+
+async def test_a_bridge_without_its_certificate_authority_does_not_start(tmp_path: Path) -> None:
+    status, said, logged = await started("bridge", bridge_server_ca=tmp_path / "absent.pem")
+    assert (status, said) == (1, "")
+    [line] = logged.splitlines()
+    assert line.startswith("techdocs: bridge_server_ca: ")
