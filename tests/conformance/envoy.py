@@ -115,6 +115,8 @@ def _config(descriptors: Path, host: str, port: str) -> dict[str, Any]:
     connections = {
         "@type": f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "rest",
+        # By default a refused client that asked to close waits a second for it.
+        "delayed_close_timeout": "0.010s",
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [everything]}]},
         "http_filters": [
             {"name": "transcoder", "typed_config": transcoder},

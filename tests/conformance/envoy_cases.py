@@ -56,7 +56,9 @@ AGREED: Sequence[Case] = (
     # Path templates, and variables nested in messages.
     *_gets("/v1/capabilities", "/v1/capabilities/", within="capabilities"),
     *_gets("/v1/sites", "/v1/sites?", "/v1/sites/", "/nowhere", "/", "/v1", "/v1/builds/a/b", f"{_SITE}/nothing"),
-    *_gets(_SITE, f"{_SITE}/", "/v1/sites/default/Component/DEMO", "/v1/sites/%64efault/component/dem%6F", within="site"),
+    *_gets(
+        _SITE, f"{_SITE}/", "/v1/sites/default/Component/DEMO", "/v1/sites/%64efault/component/dem%6F", within="site"
+    ),
     *_gets(_NO_SITE, "/v1/sites/-/component/demo", "/v1/sites/default/component/a%20b"),
     *_gets(f"{_SITE}/revisions", f"{_SITE}/revisions/short", f"{_SITE}/revisions/{'f' * 64}"),
     *_gets(f"{_SITE}/revisions/{{revision}}", within="revision"),
@@ -65,7 +67,11 @@ AGREED: Sequence[Case] = (
     # A variable that holds the name of its collection, and custom verbs.
     *_gets("/v1/builds/{build}", "/v1/builds/{build}/", within="build"),
     *_gets("/v1/builds/never", "/v1/builds/UPPER", "/v1/builds/{build}:unknown", "/v1/builds/{build}%3Awatch"),
-    *_gets("/v1/builds/{build}:watch", "/v1/builds/{build}:watch?after_sequence=2", "/v1/builds/{build}:watch?afterSequence=3"),
+    *_gets(
+        "/v1/builds/{build}:watch",
+        "/v1/builds/{build}:watch?after_sequence=2",
+        "/v1/builds/{build}:watch?afterSequence=3",
+    ),
     Case("/v1/builds/{build}:cancel", "POST", "{}", within="build"),
     Case("/v1/builds/{build}:cancel", "POST", within="build"),
     Case("/v1/builds/never:cancel", "POST", "{}"),
@@ -75,16 +81,33 @@ AGREED: Sequence[Case] = (
     # The rest of a path, decoded segment by segment.
     *_gets(_DATA, f"{_CONTENT}/guide/start", f"{_CONTENT}/guide/start/", _CONTENT, f"{_CONTENT}/"),
     *_gets(f"{_CONTENT}/gr%C3%B6%C3%9Fe/seite%20eins/index.html", f"{_CONTENT}/%69ndex%2Ehtml", f"{_CONTENT}/a%252Fb"),
-    *_gets(f"{_CONTENT}/nope", f"{_CONTENT}/a:b", f"{_CONTENT}/a:watch", f"{_CONTENT}/../index.html", f"{_CONTENT}/%2e%2e/x"),
+    *_gets(
+        f"{_CONTENT}/nope",
+        f"{_CONTENT}/a:b",
+        f"{_CONTENT}/a:watch",
+        f"{_CONTENT}/../index.html",
+        f"{_CONTENT}/%2e%2e/x",
+    ),
     # Numbers, in both spellings of the name, and what is none.
-    *_gets(f"{_CONTENTS}?page_size=2", f"{_CONTENTS}?pageSize=2", f"{_CONTENTS}?page%5Fsize=2", f"{_CONTENTS}?&&page_size=1&"),
+    *_gets(
+        f"{_CONTENTS}?page_size=2",
+        f"{_CONTENTS}?pageSize=2",
+        f"{_CONTENTS}?page%5Fsize=2",
+        f"{_CONTENTS}?&&page_size=1&",
+    ),
     *_gets(f"{_CONTENTS}?page_size=-1", f"{_CONTENTS}?page_size=abc", f"{_CONTENTS}?page_size=2147483648"),
     *_gets(f"{_CONTENTS}?page_size=", f"{_CONTENTS}?page_size=%201", f"{_CONTENTS}?page_size=0x1"),
-    *_gets(f"{_DATA}?read_offset=2&read_limit=5", f"{_DATA}?read_offset=-4", f"{_DATA}?read_offset=9223372036854775808"),
+    *_gets(
+        f"{_DATA}?read_offset=2&read_limit=5", f"{_DATA}?read_offset=-4", f"{_DATA}?read_offset=9223372036854775808"
+    ),
     *_gets(f"{_DATA}?read_offset=-4&read_limit=2"),
     # Strings, empty and escaped.
-    *_gets(f"{_CONTENTS}?page_token=", f"{_CONTENTS}?page_token=never", f"{_CONTENTS}?revision={{revision}}&page_size=1"),
-    *_gets(f"{_CONTENTS}?path_prefix=assets%2F", f"{_CONTENTS}?path_prefix=assets/", f"{_CONTENTS}?path_prefix=gr%C3%B6"),
+    *_gets(
+        f"{_CONTENTS}?page_token=", f"{_CONTENTS}?page_token=never", f"{_CONTENTS}?revision={{revision}}&page_size=1"
+    ),
+    *_gets(
+        f"{_CONTENTS}?path_prefix=assets%2F", f"{_CONTENTS}?path_prefix=assets/", f"{_CONTENTS}?path_prefix=gr%C3%B6"
+    ),
     *_gets(f"{_CONTENTS}?path_prefix=gr%C3%B6%C3%9Fe/seite%20eins"),
     # Booleans.
     Case(f"{_NO_SITE}?allow_missing=true", "DELETE"),
@@ -97,7 +120,9 @@ AGREED: Sequence[Case] = (
     *_gets(f"{_DATA}?view=CONTENT_VIEW_INFO", f"{_DATA}?view=2", f"{_DATA}?view=info", f"{_DATA}?view=99"),
     *_gets("/v1/builds?states=BUILD_STATE_SUCCEEDED", "/v1/builds?states=5", "/v1/builds?states=BUILD_STATE_FAILED"),
     *_gets("/v1/builds?states=BUILD_STATE_SUCCEEDED&states=6", "/v1/builds?states=BUILD_STATE_SUCCEEDED&states=5"),
-    *_gets("/v1/builds?states=NOPE", "/v1/builds?states=99", "/v1/builds?states=0", "/v1/builds?states=build_state_failed"),
+    *_gets(
+        "/v1/builds?states=NOPE", "/v1/builds?states=99", "/v1/builds?states=0", "/v1/builds?states=build_state_failed"
+    ),
     # Repeated strings, in both spellings at once, and fields of nested messages.
     *_gets(f"{_DATA}?if_none_match=*", f"{_DATA}?if_none_match=%22a%22&if_none_match=%22b%22"),
     *_gets(f"{_DATA}?ifNoneMatch=%22a%22&if_none_match=*"),
@@ -105,9 +130,11 @@ AGREED: Sequence[Case] = (
     *_gets("/v1/builds?entity.kind=component", "/v1/builds?entity=x", "/v1/builds?entity.nmae=x"),
     *_gets(f"{_CONTENTS}?unknown=1", "/v1/capabilities?x=1"),
     # Bodies.
-    *_builds(f'{{{_NOBODY}}}', f'{{{_NOBODY},"requestId":null,"force":null}}', f' {{ {_NOBODY} }} ', "{}", ""),
-    *_builds(f'{{{_NOBODY},"request_id":"no-uuid"}}', f'{{{_NOBODY},"requestId":"no-uuid"}}', "{", "[]", '{"entity":7}'),
-    *_builds('{"entity":{"kind":"component","name":7}}', f'{{{_NOBODY}}} trailing', f'{{{_NOBODY},"force":1}}'),
+    *_builds(f"{{{_NOBODY}}}", f'{{{_NOBODY},"requestId":null,"force":null}}', f" {{ {_NOBODY} }} ", "{}", ""),
+    *_builds(
+        f'{{{_NOBODY},"request_id":"no-uuid"}}', f'{{{_NOBODY},"requestId":"no-uuid"}}', "{", "[]", '{"entity":7}'
+    ),
+    *_builds('{"entity":{"kind":"component","name":7}}', f"{{{_NOBODY}}} trailing", f'{{{_NOBODY},"force":1}}'),
     *_builds(json.dumps({"entity": {"kind": "component", "name": "demo"}, "requestId": REQUEST_ID})),
     *_builds(json.dumps({"entity": {"kind": "component", "name": "other"}, "requestId": REQUEST_ID})),
     Case(_SYNC, "POST"),
@@ -115,10 +142,16 @@ AGREED: Sequence[Case] = (
     Case("/sync/default/component/nobody", "POST"),
     # Answers that are bytes: whole, empty, and larger than a message.
     *_gets("/metadata/entity/default/component/demo", "/metadata/entity/default/component/nobody"),
-    *_gets(_DOCS, f"{_DOCS}/index.html", f"{_DOCS}/guide/start/", f"{_DOCS}/assets/data.json", f"{_DOCS}/assets/picture.svg"),
+    *_gets(
+        _DOCS,
+        f"{_DOCS}/index.html",
+        f"{_DOCS}/guide/start/",
+        f"{_DOCS}/assets/data.json",
+        f"{_DOCS}/assets/picture.svg",
+    ),
     *_gets(f"{_DOCS}/assets/big.bin", f"{_STATIC}/assets/data.json"),
     *_gets(f"{_DOCS}/index.html?revision={{revision}}", f"{_DOCS}/gr%C3%B6%C3%9Fe/seite%20eins/"),
-)  # fmt: skip
+)
 
 _STRICTER_PATH = "a path that could be read in two ways is refused"
 _STRICTER_VALUE = "a value that could be read in two ways is refused"

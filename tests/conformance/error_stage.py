@@ -88,12 +88,18 @@ class Stage:
         request = docs_pb2.ReadContentRequest(
             entity=entity_pb2.EntityRef(kind="component", name="demo"), path="assets/big.bin"
         )
-        async with grpc.aio.insecure_channel(self.deployment.server.grpc) as channel:
+        # Without probes the client takes in 64 KiB a stream; with them it may take in the whole file unread.
+        options = (("grpc.http2.bdp_probe", 0),)
+        async with grpc.aio.insecure_channel(self.deployment.server.grpc, options) as channel:
             calls = [docs_pb2_grpc.DocsServiceStub(channel).ReadContent(request) for _ in range(CALLS_AT_ONCE)]
             await asyncio.gather(*(call.read() for call in calls))
             yield
             for call in calls:
                 call.cancel()
+        await eventually(self._takes_calls, what="the cancelled calls are over")
+
+    async def _takes_calls(self) -> bool:
+        return (await self.client.get("/v1/capabilities")).status_code == 200
 
     async def _is_quiet(self) -> bool:
         return not await self.builds(*_ACTIVE)

@@ -124,7 +124,7 @@ async def test_failed_build_ends_with_its_reason(client: httpx.AsyncClient) -> N
     *lines, error = await read(client, "/sync/default/component/broken")
     assert (error.name, error.id) == ("error", "")
     assert error.data.startswith("building component:default/broken failed while ")
-    assert "index.md" in error.data, "it says what to add"
+    assert "front page" in error.data
     assert lines[-1].data in error.data, "the log ends with what the error says"
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -116,6 +118,22 @@ async def test_parameters_of_pages_are_their_own_business(client: httpx.AsyncCli
     for path in (site_path(path="index.html"), site_path(below="static/docs", path="index.html")):
         plain, with_query = await client.get(path), await client.get(path + query)
         assert (with_query.status_code, with_query.content) == (200, plain.content)
+
+
+@pytest.mark.parametrize(
+    "character", ["\x01", "\x1f", "\x7f", "\x80", "\x85", "\x9f", "\\", "\xa0", "é", ":", "%"], ids=repr
+)
+async def test_document_says_which_characters_a_path_may_have(client: httpx.AsyncClient, character: str) -> None:
+    document: dict[str, Any] = (await client.get("/openapi.json")).json()
+    for template in ("/docs/{namespace}/{kind}/{name}/{path}", "/v1/sites/{namespace}/{kind}/{name}/content/{path}"):
+        parameters = document["paths"][template]["get"]["parameters"]
+        (schema,) = [parameter["schema"] for parameter in parameters if parameter["name"] == "path"]
+        path = f"a{character}b"
+        answer = await client.get(
+            template.format(namespace="default", kind="component", name="demo", path=quote(path)),
+            headers={"accept": "application/json"},
+        )
+        assert answer.status_code == (404 if re.search(schema["pattern"], path) else 400)
 
 
 @pytest.mark.parametrize(

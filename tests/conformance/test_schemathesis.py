@@ -31,6 +31,8 @@ workers = 1
 continue-on-failure = true
 request-timeout = 30.0
 warnings = false
+# It would be written into the current folder, and make one run depend on the one before.
+cache.enabled = false
 parameters = {{ {parameters} }}
 
 [generation]

@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 from techdocs.v1 import docs_pb2, docs_pb2_grpc, entity_pb2
 
 from tests.conformance.raw_http import RawAnswer, exchange, request
+from tests.conformance.unsafe_paths import RAW, STRANGE_OVER_GRPC, UNSAFE, UNSAFE_OVER_GRPC
 from tests.support.published import MOUNT, PAGES, SECRET, Catalog, Deployment, deployed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,32 +26,6 @@ ENTITY = "/default/component/demo/"
 CONTENT_ROUTES = {"docs": f"/docs{ENTITY}", "static": f"/static/docs{ENTITY}", "v1": f"/v1/sites{ENTITY}content/"}
 ROUTES = {f"{name}{mount}": mount + path for name, path in CONTENT_ROUTES.items() for mount in ("", MOUNT)}
 FOREIGN = (SECRET.encode(), b"root:x:", b"SQLite format")
-
-UNSAFE: tuple[bytes, ...] = (
-    # Plain, and each character of it encoded.
-    b"../secret.txt", b"..", b".", b"../", b"./index.html", b"guide/../index.html", b"guide/..", b"guide/./start/",
-    b"%2e%2e/secret.txt", b"%2E%2E/secret.txt", b".%2e/secret.txt", b"%2e./secret.txt", b"%2e", b"guide/%2e%2e/x",
-    b"../" * 40 + b"etc/passwd", b"%2e%2e/" * 40 + b"etc/passwd", b"..%2f" * 40 + b"etc%2fpasswd",
-    b"..%2fsecret.txt", b"..%2Fsecret.txt", b"%2e%2e%2fsecret.txt", b"guide%2f..%2f..%2fsecret.txt",
-    b"guide%2fstart%2findex.html", b"%2fetc%2fpasswd", b"/etc/passwd", b"//etc/passwd", b"guide//start/index.html",
-    # Windows' separator, drives and devices.
-    b"..%5csecret.txt", b"..%5Csecret.txt", b"%2e%2e%5csecret.txt", b"..\\secret.txt", b"guide%5c..%5cindex.html",
-    b"C:%5cwindows%5cwin.ini", b"%5c%5chost%5cshare",
-    # Encoded twice, and in ways that only some decoders know.
-    b"%252e%252e%252fsecret.txt", b"%252e%252e/secret.txt", b"%25%32%65%25%32%65/secret.txt", b"%u002e%u002e/secret.txt",
-    b"..;/secret.txt", b"..%3b/secret.txt", b"%c0%ae%c0%ae/secret.txt", b"%c0%ae%c0%ae%c0%afsecret.txt",
-    b"%e0%80%ae%e0%80%ae/secret.txt", b"%f0%80%80%ae/secret.txt", b"%ef%bc%8e%ef%bc%8e/secret.txt", b"..%c0%afsecret.txt",
-    # What cannot be decoded, and what must not be in a name.
-    b"%ff", b"%fe%ff", b"%ed%a0%80", b"%", b"%2", b"%zz", b"index.html%", b"%00", b"index.html%00.png", b"%0a", b"a%0d%0ab",
-    b"%7f", b"%1b[2J", b"%c2%85", b"index.html%20", b"%20index.html", b"index.html%09",
-    # Names of schemes and other files of the machine.
-    b"file:///etc/passwd", b"file:%2f%2f%2fetc%2fpasswd", b"~root", b"$HOME", b"proc/self/environ", b"INDEX.HTML",
-    b"techdocs_metadata.json/", b"index.html/", b"index.html/index.html", b"assets/data.json/..",
-    # Longer than a path may be, in one segment and in many.
-    b"x" * 1025, b"x" * 9000, b"a/" * 600, b"%c3%a4" * 600,
-)  # fmt: skip
-RAW: tuple[bytes, ...] = (b"\x00", b"index.html\x00", b"\xff\xfe", b"gr\xf6\xdfe", b"a b", b"a\tb", b"\x1b", b"\x7f")
-"""Bytes that no request target may have; the HTTP parser may refuse them before anything sees a path."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -140,17 +115,6 @@ async def test_safe_escapes_are_the_characters_they_stand_for(service: Deploymen
     for suffix in ("gr%C3%B6%C3%9Fe/seite%20eins/index.html", "%69ndex%2Ehtml", "guide/%73tart/", "assets/d%61ta.json"):
         answer = await exchange(service.address, request(route + suffix))
         assert answer.status == 200, (suffix, answer)
-
-
-UNSAFE_OVER_GRPC = (
-    "../secret.txt", "..", ".", "./index.html", "guide/../index.html", "guide/..", "guide/.", "/etc/passwd", "/",
-    "guide//start", "//", "..\\secret.txt", "guide\\start", "index.html\0", "\0", "a\nb", "a\rb", "\x1b[2J", "\x7f",
-    "x" * 1025, "ä" * 513,
-)  # fmt: skip
-STRANGE_OVER_GRPC = (
-    "%2e%2e/secret.txt", "..%2fsecret.txt", "...", "~root", "C:", "\u0085", "\uff0e\uff0e/secret.txt", "INDEX.HTML",
-    "index.html/", "index.html/index.html", "proc/self/environ", "\u202etxt.terces",
-)  # fmt: skip
 
 
 async def failure(

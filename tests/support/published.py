@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.services import RunningService, running
+from tests.support.sites import entity_document, mkdocs_config, write_files
 
 MOUNT = "/api/techdocs"
 BIG_BYTES = 3 * 1024 * 1024
@@ -57,40 +58,28 @@ class Catalog:
         ref: str | None = "dir:.",
         gate: Path | None = None,
         big: bool = False,
-    ) -> Path:
-        """Add component:default/NAME and return its folder.
+    ) -> None:
+        """Add component:default/NAME.
 
         Without ``ref`` the entity names no source. While the file ``gate`` exists its
         builds wait. ``big`` adds a file of `BIG_BYTES`.
         """
         folder = self.folder / name
-        (folder / "docs").mkdir(parents=True)
-        annotations = {"backstage.io/techdocs-ref": ref} if ref else {}
-        entity = {
-            "apiVersion": "backstage.io/v1alpha1",
-            "kind": "Component",
-            "metadata": {"name": name, "description": f"What {name} does.", "annotations": annotations},
-            "spec": {"type": "service", "owner": "team-a", "lifecycle": "production"},
+        entity = entity_document(name, techdocs_ref=ref, metadata={"description": f"What {name} does."})
+        options = {} if gate is None else {"hooks": ["hold.py"]}
+        files = {
+            "catalog-info.yaml": json.dumps(entity),
+            "mkdocs.yml": mkdocs_config(f"Docs of {name}", **options),
+            "secret.txt": SECRET,
         }
-        (folder / "catalog-info.yaml").write_text(json.dumps(entity))
-        (folder / "secret.txt").write_text(SECRET)
-        config: dict[str, object] = {"site_name": f"Docs of {name}", "plugins": ["techdocs-core"]}
-        if gate is not None:
-            (folder / "hold.py").write_text(_HOLD.format(gate=str(gate)))
-            config["hooks"] = ["hold.py"]
-        (folder / "mkdocs.yml").write_text(json.dumps(config))
-        for path, text in pages.items():
-            self.write(name, path, text)
+        write_files(folder, files if gate is None else {**files, "hold.py": _HOLD.format(gate=str(gate))})
+        write_files(folder / "docs", pages)
         if big:
-            (folder / "docs/assets").mkdir(exist_ok=True)
-            (folder / "docs/assets/big.bin").write_bytes(bytes(range(256)) * (BIG_BYTES // 256))
-        return folder
+            write_files(folder / "docs", {"assets/big.bin": bytes(range(256)) * (BIG_BYTES // 256)})
 
     def write(self, name: str, path: str, text: str) -> None:
         """Write one page or asset of an entity."""
-        file = self.folder / name / "docs" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        write_files(self.folder / name / "docs", {path: text})
 
     def break_descriptor(self, name: str) -> None:
         """Cut the descriptor of an entity short, so that it cannot be read."""

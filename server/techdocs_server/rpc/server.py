@@ -24,6 +24,7 @@ from techdocs_server.rpc.interceptors.admission import AdmissionInterceptor
 from techdocs_server.rpc.interceptors.deadlines import DeadlineInterceptor
 from techdocs_server.rpc.interceptors.errors import ErrorInterceptor
 from techdocs_server.rpc.interceptors.identity import IdentityInterceptor
+from techdocs_server.rpc.interceptors.parsing import ParsingInterceptor
 from techdocs_server.rpc.interceptors.validation import ValidationInterceptor
 from techdocs_server.rpc.reflection import add_reflection
 
@@ -93,6 +94,7 @@ class TechDocsServer:
                 ErrorInterceptor(),
                 self._admission,
                 DeadlineInterceptor(),
+                ParsingInterceptor(),
                 ValidationInterceptor(),
             ],
             options=OPTIONS,

@@ -24,7 +24,10 @@ _OWN_PREFIX = "/techdocs."
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call being served. ``method`` is like ``/techdocs.v1.DocsService/GetContent``."""
+    """One call being served. ``method`` is like ``/techdocs.v1.DocsService/GetContent``.
+
+    ``request`` is a message inside of `ParsingInterceptor`, and bytes outside of it.
+    """
 
     method: str
     request: Message
