@@ -11,7 +11,7 @@ import pytest
 from techdocs_server.adapters.generators.mkdocs import MkDocsGenerator
 from techdocs_server.domain.build import MAX_LINE_BYTES, LogLine, Severity
 from techdocs_server.domain.errors import BuildStepFailed
-from techdocs_server.ports.generator import GeneratedSite, SiteGenerator
+from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, SiteGenerator
 
 from tests.support.processes import is_running, written_pids
 from tests.support.sites import PLAIN_PAGES, files_below, mkdocs_config, write_files, write_site
@@ -42,9 +42,8 @@ class Build:
         output.mkdir()
 
     async def run(self, *, site_name: str = "From the catalog", timeout_seconds: float = 60) -> GeneratedSite:
-        return await self._generator.generate(
-            self.tree, into=self.output, site_name=site_name, log=self.lines.append, timeout_seconds=timeout_seconds
-        )
+        request = GenerateRequest(self.tree, self.output, site_name, timeout_seconds)
+        return await self._generator.generate(request, log=self.lines.append)
 
     async def failure(self, *, timeout_seconds: float = 60) -> str:
         with pytest.raises(BuildStepFailed) as caught:

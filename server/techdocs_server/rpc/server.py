@@ -31,6 +31,7 @@ from techdocs_server.rpc.reflection import add_reflection
 # 256 KiB chunks and a little around them go out; requests are small.
 MAX_UNARY_BYTES = 2 * 1024 * 1024
 MAX_CHUNK_BYTES = 256 * 1024
+_LAST_CALLS_SECONDS = 0.5
 _MAX_RECEIVE_BYTES = 4 * 1024 * 1024
 _SERVICES: tuple[ServiceDescriptor, ...] = tuple(
     service
@@ -137,8 +138,9 @@ class TechDocsServer:
         await self._health.enter_graceful_shutdown()
         self._admission.drain()
         end_streams()
-        # One turn of the loop lets the ended streams write their status before the listener closes.
-        await asyncio.sleep(0)
+        # While the listener is still open, whoever calls is told to come back; once it closes, calls that are on
+        # their way are only cancelled.
+        await asyncio.sleep(min(_LAST_CALLS_SECONDS, grace_seconds))
         await self._server.stop(grace_seconds)
 
     async def wait(self) -> None:

@@ -1,8 +1,9 @@
 """Builds one site with MkDocs, then ends: MkDocs cannot be used twice in a process.
 
 The job is a JSON object on standard input: ``tree`` and ``output`` (absolute
-folders), ``site_name`` (used when the tree has no configuration), and optionally
-``config`` (a configuration file of the tree). The answer is a stream of records,
+folders), ``site_name`` (used when the tree has no configuration), ``parent`` (the
+process that waits for the site), and optionally ``config`` (a configuration file of
+the tree). The answer is a stream of records,
 see `records`; the exit code is 0 exactly when the site is complete.
 
 The output is that of ``mkdocs build -f mkdocs.yml -d OUTPUT`` run in the tree.
@@ -37,20 +38,29 @@ class Job:
     tree: Path
     output: Path
     site_name: str
+    parent: int
     config: str | None
 
     @classmethod
     def parse(cls, content: bytes) -> Job:
         """Read a job. Raises `ValueError` or `KeyError`."""
         document = json.loads(content)
-        return cls(Path(document["tree"]), Path(document["output"]), document["site_name"], document.get("config"))
+        return cls(
+            Path(document["tree"]),
+            Path(document["output"]),
+            document["site_name"],
+            document["parent"],
+            document.get("config"),
+        )
 
 
 def main() -> None:
     """Read the job, build it, exit."""
-    # Before reading: a parent that died earlier leaves an empty job, one that dies later takes us with it.
+    # From here on a parent that dies takes us with it; one that died before that is no longer our parent.
     _die_with_parent()
     job = Job.parse(sys.stdin.buffer.read())
+    if os.getppid() != job.parent:
+        sys.exit("the process that wanted this build is gone")
     os.chdir(job.tree)
     # Plugins and hooks look here for the verb.
     sys.argv = ["mkdocs", "build"]

@@ -40,9 +40,9 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         return dict(environment(PYTHON, private_directory=self.private))
 
-    def build(self, **job: str) -> tuple[int, list[Record]]:
+    def build(self, **job: object) -> tuple[int, list[Record]]:
         """Run one job; return the exit code and the records."""
-        whole = {"tree": str(self.tree), "output": str(self.output), "site_name": "Given", **job}
+        whole = {"tree": str(self.tree), "output": str(self.output), "site_name": "Given", "parent": os.getpid(), **job}
         ended = subprocess.run(
             command(PYTHON, "build"),
             input=json.dumps(whole).encode(),
@@ -148,9 +148,9 @@ async def test_build_dies_with_its_parent(sandbox: Sandbox) -> None:
     write_files(sandbox.tree, {"hook.py": "import time; open('hook-runs', 'w'); time.sleep(600)\n"})
     job = {"tree": str(sandbox.tree), "output": str(sandbox.output), "site_name": "Demo"}
     program = (
-        "import os, subprocess\n"
+        "import json, os, subprocess\n"
         f"child = subprocess.Popen({[*command(PYTHON, 'build')]!r}, stdin=subprocess.PIPE, start_new_session=True)\n"
-        f"child.stdin.write({json.dumps(job).encode()!r})\n"
+        f"child.stdin.write(json.dumps({{**{job!r}, 'parent': os.getpid()}}).encode())\n"
         "child.stdin.close()\n"
         f"open({str(sandbox.private / 'new')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
         f"os.rename({str(sandbox.private / 'new')!r}, {str(sandbox.private / 'pids')!r})\n"

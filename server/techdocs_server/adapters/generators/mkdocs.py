@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import tempfile
 import uuid
@@ -70,7 +71,7 @@ class MkDocsGenerator:
 
     async def _run(self, tree: Path, *, into: Path, private: Path, site_name: str, log: LogSink) -> GeneratedSite:
         python = self._toolchain.python
-        job = {"tree": str(tree), "output": str(into), "site_name": site_name}
+        job = {"tree": str(tree), "output": str(into), "site_name": site_name, "parent": os.getpid()}
         child = ChildCommand(
             arguments=command(python, "build"),
             directory=private,
@@ -112,7 +113,10 @@ def _make_private(path: Path) -> None:
 
 def _site(output: BuildOutput, exit_code: int) -> GeneratedSite:
     if exit_code < 0:
-        raise BuildStepFailed(f"MkDocs was killed by signal {_signal_text(-exit_code)}; the log may say why")
+        raise BuildStepFailed(
+            f"MkDocs was killed by signal {_signal_text(-exit_code)}; the log may say why",
+            reason=BuildFailureReason.KILLED,
+        )
     if isinstance(output.outcome, Failed):
         raise BuildStepFailed(output.safe(output.outcome.error))
     if exit_code != 0 or not isinstance(output.outcome, Finished):

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from techdocs_server.adapters.blobs.os_problems import storage_problem
 from techdocs_server.adapters.sources.tree import Stopped, TreeFile, TreeWalk, readable, unreadable
-from techdocs_server.domain.errors import BuildStepFailed, QuotaExceeded
+from techdocs_server.domain.errors import QuotaExceeded
 
 _CHUNK_BYTES = 1024 * 1024
 _ETAG_FORMAT = b"tree 1\n"
@@ -32,7 +33,8 @@ class TreeCopy:
         """Do it, and return the etag: SHA-256 over a format version and the sorted paths and digests of all files.
 
         Raises what the walk raises; `QuotaExceeded` beyond the limit of bytes;
-        `BuildStepFailed` when a file cannot be read or the copy not be written.
+        `BuildStepFailed` when a file cannot be read, `StorageUnavailable` when the
+        copy cannot be written.
         """
         with closing(self._walk.files(root)) as files:
             digests = [(file.path, self._take(file)) for file in files]
@@ -92,4 +94,5 @@ def _unwritable_as_failure() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BuildStepFailed(f"the server cannot write its copy of the source: {error.strerror}") from error
+        # Nothing its author could mend.
+        raise storage_problem(error) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from techdocs_server.adapters.generators.mkdocs import MkDocsGenerator
 from techdocs_server.adapters.generators.toolchain import Toolchain, ToolchainUnusable
-from techdocs_server.ports.generator import GeneratedSite
+from techdocs_server.ports.generator import GeneratedSite, GenerateRequest
 
 from tests.support.sites import mkdocs_config, write_files, write_site
 
@@ -68,7 +68,7 @@ async def test_another_environment_builds_and_finds_nothing_of_ours(other_python
     output.mkdir()
     lines: list[str] = []
     site = await MkDocsGenerator(other_python, temporary_directory=tmp_path).generate(
-        tree, into=output, site_name="Demo", log=lambda line: lines.append(line.text), timeout_seconds=60
+        GenerateRequest(tree, output, "Demo", 60), log=lambda line: lines.append(line.text)
     )
     assert site == GeneratedSite("Demo", "")
     assert lines[:2] == [str(other_python.parent.parent), "[]"]
