@@ -105,6 +105,11 @@ class BuildProblem:
     line: int = 0
     hint: str = ""
 
+    @property
+    def advice(self) -> str:
+        """The message, and what to do about it where that is known."""
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
 
 @dataclass(frozen=True, slots=True)
 class BuildWarning:

@@ -104,7 +104,7 @@ class Dispatcher:
         problem = problem_of(error, journal.build.state)
         if problem.reason == "INTERNAL":
             _log.error("build_crashed", extra={"build": journal.build.name}, exc_info=error)
-        journal.say(problem.message, Severity.ERROR)
+        journal.say(problem.advice, Severity.ERROR)
         await self._end(journal, BuildState.FAILED, problem)
 
     async def _end(self, journal: BuildJournal, state: BuildState, problem: BuildProblem) -> None:

@@ -199,6 +199,6 @@ def failure_of(build: Build) -> TechDocsError:
         case RevisionConflict.reason:
             error = RevisionConflict(ref)
         case _:
-            error = BuildFailed(ref, build.name, problem.phase, problem.message)
+            error = BuildFailed(ref, build.name, problem.phase, problem.advice)
     error.metadata |= {"build": build.name, "phase": str(problem.phase)}
     return error
