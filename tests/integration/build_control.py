@@ -105,7 +105,7 @@ class Site:
     async def events(self, name: str, *, after: int = 0) -> list[builds_pb2.BuildEvent]:
         """Return the events of a build, to its end."""
         request = builds_pb2.WatchBuildRequest(name=name, after_sequence=after)
-        return [message.event for message in await collected(self.client.builds.WatchBuild(request))]
+        return events_of(await collected(self.client.builds.WatchBuild(request)))
 
     async def page(self, name: str) -> str:
         """Return the front page of a component."""
@@ -155,6 +155,11 @@ async def restarted(site: Site) -> AsyncIterator[Site]:
     finally:
         if service.process.returncode is None:
             await service.terminate()
+
+
+def events_of(messages: Sequence[builds_pb2.WatchBuildResponse]) -> list[builds_pb2.BuildEvent]:
+    """Return the events of a stream without its heartbeats."""
+    return [message.event for message in messages if message.HasField("event")]
 
 
 def children_of(pid: int) -> Sequence[int]:
