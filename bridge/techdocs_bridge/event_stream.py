@@ -110,10 +110,7 @@ class EventStreams:
                 if message is not None and message.HasField("result"):
                     await stream.settle()
                     return finish_frame(updated=message.result.updated)
-                if message is None or message.HasField("heartbeat"):
-                    frame = HEARTBEAT
-                else:
-                    frame = _log_frame(message)
+                frame = HEARTBEAT if message is None or message.HasField("heartbeat") else _log_frame(message)
                 if frame:
                     await send({"type": "http.response.body", "body": frame, "more_body": True})
         raise defect("StreamSync ended without a result")
