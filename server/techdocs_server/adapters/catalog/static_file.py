@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from techdocs_server.adapters.catalog.descriptor_reader import DescriptorReader
@@ -14,6 +15,7 @@ from techdocs_server.adapters.catalog.descriptors import CatalogProblem
 from techdocs_server.adapters.catalog.discovery import CatalogFolder
 from techdocs_server.adapters.catalog.snapshot import Snapshot, Survey
 from techdocs_server.adapters.catalog.techdocs_source import has_annotation, to_entity
+from techdocs_server.adapters.sources.source_hosts import SourceHosts
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import CatalogUnavailable, EntityNotFound
@@ -30,8 +32,17 @@ class StaticFileCatalog:
     ``catalog_problem``, and takes nothing else down.
     """
 
-    def __init__(self, path: Path, *, excluded: Collection[Path] = frozenset(), rescan_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        excluded: Collection[Path] = frozenset(),
+        rescan_seconds: float = 1.0,
+        source_hosts: SourceHosts | None = None,
+    ) -> None:
         """``excluded`` are folders that hold no descriptors, such as the server's own data.
+
+        ``source_hosts`` say how URLs of hosts that are not well known are read.
 
         A change is seen by a look-up that begins ``rescan_seconds`` after the
         last scan; later where scans are slow, so that at most a tenth of the time
@@ -40,6 +51,7 @@ class StaticFileCatalog:
         self._path = path
         self._excluded = frozenset(excluded)
         self._rescan_seconds = rescan_seconds
+        self._source_hosts = source_hosts or SourceHosts()
         self._reader = DescriptorReader()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         self._lock = asyncio.Lock()
@@ -64,7 +76,9 @@ class StaticFileCatalog:
         known = self._entities.get(ref)
         if known is None:
             loop = asyncio.get_running_loop()
-            known = await loop.run_in_executor(self._pool, lambda: to_entity(descriptor, root=snapshot.root))
+            known = await loop.run_in_executor(
+                self._pool, partial(to_entity, descriptor, root=snapshot.root, hosts=self._source_hosts)
+            )
             if snapshot is self._snapshot:
                 self._entities[ref] = known
         return known

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from techdocs_server.adapters.catalog.descriptors import Descriptor
+from techdocs_server.adapters.catalog.url_source import NoSource, location_url, relative_source, url_source
+from techdocs_server.adapters.sources.source_hosts import SourceHosts
 from techdocs_server.domain.catalog_entity import TECHDOCS_REF, CatalogEntity, SourceRef
 
-
-class _NoSource(Exception):
-    """There is nothing to build; the message says why, for the entity's owner."""
+_NO_HOSTS = SourceHosts()
 
 
 def has_annotation(descriptor: Descriptor) -> bool:
@@ -19,22 +19,31 @@ def has_annotation(descriptor: Descriptor) -> bool:
     return _value(_value(descriptor.document["metadata"], "annotations"), TECHDOCS_REF) is not None
 
 
-def to_entity(descriptor: Descriptor, *, root: Path) -> CatalogEntity:
+def to_entity(descriptor: Descriptor, *, root: Path, hosts: SourceHosts = _NO_HOSTS) -> CatalogEntity:
     """Return the entity of a descriptor that stands below ``root``, the catalog's resolved folder.
 
-    Looks at the disk to see where links lead. Never raises: an entity whose
-    source is not usable says so itself.
+    ``hosts`` say how URLs of hosts that are not well known are read. Looks at the
+    disk to see where links lead. Never raises: an entity whose source is not usable
+    says so itself.
     """
     metadata = descriptor.document["metadata"]
     spec = descriptor.document.get("spec")
-    annotation = _value(_value(metadata, "annotations"), TECHDOCS_REF)
+    annotations = _value(metadata, "annotations")
+    annotation = _value(annotations, TECHDOCS_REF)
     title = _text(metadata, "title")
     source: SourceRef | None = None
     problem = ""
     try:
-        folder = root / Path(descriptor.file).parent
-        source = _source(annotation, folder=folder, root=root, site_name=title or _text(metadata, "name"))
-    except _NoSource as error:
+        kind, target = _parsed(annotation)
+        site_name = title or _text(metadata, "name")
+        if kind == "url":
+            source = url_source(target, site_name=site_name)
+        elif base := location_url(annotations if isinstance(annotations, Mapping) else {}):
+            source = relative_source(target, base=base, hosts=hosts, site_name=site_name)
+        else:
+            folder = root / Path(descriptor.file).parent
+            source = _folder(target, folder=folder, root=root, site_name=site_name)
+    except NoSource as error:
         problem = str(error)
     return CatalogEntity(
         ref=descriptor.ref,
@@ -48,8 +57,7 @@ def to_entity(descriptor: Descriptor, *, root: Path) -> CatalogEntity:
     )
 
 
-def _source(annotation: object, *, folder: Path, root: Path, site_name: str) -> SourceRef:
-    target = _dir_target(annotation)
+def _folder(target: str, *, folder: Path, root: Path, site_name: str) -> SourceRef:
     try:
         resolved = Path(os.path.normpath(folder / target)).resolve()
         is_inside = (
@@ -59,10 +67,10 @@ def _source(annotation: object, *, folder: Path, root: Path, site_name: str) -> 
         )
     # RuntimeError: a loop of links, up to Python 3.12.
     except (OSError, RuntimeError, ValueError) as error:
-        raise _NoSource(f"{TECHDOCS_REF} {annotation!r} names no folder that can be looked up") from error
+        raise NoSource(f"{TECHDOCS_REF} {'dir:' + target!r} names no folder that can be looked up") from error
     if not is_inside:
-        raise _NoSource(
-            f"{TECHDOCS_REF} {annotation!r} leads out of the folder of the entity's file; "
+        raise NoSource(
+            f"{TECHDOCS_REF} {'dir:' + target!r} leads out of the folder of the entity's file; "
             "name that folder ('dir:.') or one below it"
         )
     return SourceRef(
@@ -70,25 +78,25 @@ def _source(annotation: object, *, folder: Path, root: Path, site_name: str) -> 
     )
 
 
-def _dir_target(annotation: object) -> str:
-    """Return the target of an annotation ``dir:<target>``."""
+def _parsed(annotation: object) -> tuple[str, str]:
+    """Return type and target of an annotation ``dir:<target>`` or ``url:<target>``."""
     if annotation is None:
-        raise _NoSource(f"it has no annotation {TECHDOCS_REF}; add the line '{TECHDOCS_REF}: dir:.' to its annotations")
+        raise NoSource(f"it has no annotation {TECHDOCS_REF}; add the line '{TECHDOCS_REF}: dir:.' to its annotations")
     if not isinstance(annotation, str):
-        raise _NoSource(f"{TECHDOCS_REF} must be text like 'dir:.'")
+        raise NoSource(f"{TECHDOCS_REF} must be text like 'dir:.'")
     kind, _, target = (part.strip() for part in annotation.partition(":"))
     if not kind or not target:
-        raise _NoSource(f"{TECHDOCS_REF} {annotation!r} is not understood, expected '<type>:<target>' like 'dir:.'")
+        raise NoSource(f"{TECHDOCS_REF} {annotation!r} is not understood, expected '<type>:<target>' like 'dir:.'")
     if kind in ("http", "https"):
-        raise _NoSource(
-            f"{TECHDOCS_REF} {annotation!r} has no type, expected '<type>:<target>'; supported is 'dir:<folder>'"
+        raise NoSource(
+            f"{TECHDOCS_REF} is a URL without a type, expected '<type>:<target>'; write 'url:' in front of it"
         )
-    if kind != "dir":
-        raise _NoSource(
+    if kind not in ("dir", "url"):
+        raise NoSource(
             f"{TECHDOCS_REF} has type {kind!r}, which is not supported; "
-            "supported is 'dir:<folder>', relative to the entity's file"
+            "supported are 'dir:<folder>', relative to the entity's file, and 'url:<URL>'"
         )
-    return target
+    return kind, target
 
 
 def _with_location(document: Mapping[str, object], source: SourceRef | None) -> Mapping[str, object]:

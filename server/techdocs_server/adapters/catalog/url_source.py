@@ -1,0 +1,70 @@
+"""Documentation that is not beside its descriptor: ``url:`` annotations, and ``dir:`` ones of entities that live elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from techdocs_server.adapters.sources.scm_links import host_type_of, resolve_relative
+from techdocs_server.adapters.sources.source_hosts import SourceHosts
+from techdocs_server.adapters.sources.web_address import URLRefused, WebURL
+from techdocs_server.domain.catalog_entity import TECHDOCS_REF, SourceRef
+
+# The first that is set counts. Source: plugin-techdocs-node, helpers (getLocationForEntity, transformDirLocation).
+_LOCATIONS = ("backstage.io/source-location", "backstage.io/managed-by-location")
+
+
+class NoSource(Exception):
+    """There is nothing to build; the message says why, for the entity's owner, and repeats no URL that may hold a secret."""
+
+
+def url_source(target: str, *, site_name: str) -> SourceRef:
+    """Return the source of an annotation ``url:<target>``. Raises `NoSource`.
+
+    Whether the host may be asked is not decided here: an entity says where its
+    documentation is also on a server that does not build it.
+    """
+    if "://" not in target:
+        raise NoSource(
+            f"{TECHDOCS_REF} of type 'url' must be a whole URL, such as "
+            "'url:https://github.com/owner/repo/tree/main'; a folder relative to the entity's file is 'dir:<folder>'"
+        )
+    try:
+        url = WebURL.parse(target)
+    except URLRefused as error:
+        raise NoSource(f"the URL of {TECHDOCS_REF} cannot be used: {error}") from error
+    return SourceRef(type="url", location=str(url), display=str(url), site_name=site_name)
+
+
+def location_url(annotations: Mapping[str, object]) -> WebURL | None:
+    """Return the page that an entity's descriptor stands on, None when it is a file of the catalog. Raises `NoSource`."""
+    name = next((name for name in _LOCATIONS if annotations.get(name) is not None), "")
+    location = annotations.get(name)
+    if location is None:
+        return None
+    kind, _, target = str(location).partition(":")
+    kind, target = kind.strip(), target.strip()
+    if kind == "file":
+        return None
+    if kind != "url":
+        raise NoSource(f"{name} has type {kind!r}, which is not supported; supported are 'url:<URL>' and 'file:<path>'")
+    try:
+        return WebURL.parse(target)
+    except URLRefused as error:
+        raise NoSource(f"the URL of {name} cannot be used: {error}") from error
+
+
+def relative_source(target: str, *, base: WebURL, hosts: SourceHosts, site_name: str) -> SourceRef:
+    """Return the source of ``dir:<target>`` of an entity whose descriptor is a page of a host. Raises `NoSource`."""
+    if "://" in target:
+        # Backstage takes a whole URL as it is, whatever it is relative to.
+        return url_source(target, site_name=site_name)
+    host = host_type_of(base, hosts)
+    if host is None:
+        raise NoSource(
+            f"{TECHDOCS_REF} 'dir:' is relative to a page of {base.host}, whose kind is not known to this server; "
+            f"the operator adds {base.host!r} to source_hosts, or the annotation names a whole URL: 'url:<URL>'"
+        )
+    try:
+        return url_source(resolve_relative(base, target, host=host), site_name=site_name)
+    except URLRefused as error:
+        raise NoSource(f"{TECHDOCS_REF} 'dir:{target}' cannot be used with the entity's location: {error}") from error
