@@ -1,0 +1,1 @@
+"""Reads an author's MkDocs configuration safely and writes a new one from an allow-list."""
