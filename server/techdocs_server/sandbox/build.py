@@ -1,34 +1,37 @@
 """Builds one site with MkDocs, then ends: MkDocs cannot be used twice in a process.
 
 The job is a JSON object on standard input: ``tree`` and ``output`` (absolute
-folders), ``site_name`` (used when the tree has no configuration), ``parent`` (the
-process that waits for the site), and optionally ``config`` (a configuration file of
-the tree). The answer is a stream of records,
-see `records`; the exit code is 0 exactly when the site is complete.
+folders), ``site_name`` (used when the tree has no configuration), and optionally
+``config`` (a configuration file of the tree), ``policy`` (see `ConfigPolicy`),
+``edit`` (``repo_url`` and ``edit_base``) and ``parent`` (the process that waits for
+the site). The answer is a stream of records, see `records`; the exit code is 0
+exactly when the site is complete.
 
-The output is that of ``mkdocs build -f mkdocs.yml -d OUTPUT`` run in the tree.
+The output is that of ``mkdocs build -f mkdocs.yml -d OUTPUT`` run in the tree with
+the rewritten configuration.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from techdocs_server.sandbox.configuration import ConfigurationChoice, ConfigurationUnusable
-from techdocs_server.sandbox.logs import RecordHandler, set_up_logging
-from techdocs_server.sandbox.records import RecordWriter, one_line
+from techdocs_server.sandbox.config.findings import ConfigProblem, Findings
+from techdocs_server.sandbox.config.policy import ConfigPolicy
+from techdocs_server.sandbox.config.rewrite import EditPlaces
+from techdocs_server.sandbox.configuration import ConfigurationRequest, ReadyConfiguration, make_ready
+from techdocs_server.sandbox.failures import failed_with, failure_text, is_over_a_limit, is_unexpected
+from techdocs_server.sandbox.isolation.stages import enter, seal
+from techdocs_server.sandbox.records import CONFIG_INVALID, LIMIT_EXCEEDED, MKDOCS_FAILED, RecordWriter
+from techdocs_server.sandbox.source_files import SourceFiles
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
-
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,85 +40,95 @@ class Job:
 
     tree: Path
     output: Path
-    site_name: str
-    parent: int
-    config: str | None
+    configuration: ConfigurationRequest
+    parent: int | None
 
     @classmethod
     def parse(cls, content: bytes) -> Job:
-        """Read a job. Raises `ValueError` or `KeyError`."""
+        """Read a job. Raises `ValueError`, `TypeError` or `KeyError`."""
         document = json.loads(content)
-        return cls(
-            Path(document["tree"]),
-            Path(document["output"]),
+        edit = document.get("edit")
+        request = ConfigurationRequest(
             document["site_name"],
-            document["parent"],
-            document.get("config"),
+            wanted=document.get("config"),
+            edit=EditPlaces(edit["repo_url"], edit["edit_base"]) if edit else None,
+            policy=ConfigPolicy.parse(document.get("policy") or {}),
         )
+        return cls(Path(document["tree"]), Path(document["output"]), request, document.get("parent"))
 
 
 def main() -> None:
     """Read the job, build it, exit."""
     # From here on a parent that dies takes us with it; one that died before that is no longer our parent.
-    _die_with_parent()
+    plan = enter()
     job = Job.parse(sys.stdin.buffer.read())
-    if os.getppid() != job.parent:
+    if job.parent is not None and os.getppid() != job.parent:
         sys.exit("the process that wanted this build is gone")
     os.chdir(job.tree)
+    writer = RecordWriter(sys.stdout.fileno())
+    configuration = _make_ready(job, writer)
+    # From here on nothing is written to the tree, and other people's code runs.
+    seal(plan)
+    _run_mkdocs(job, configuration, writer)
+
+
+def _make_ready(job: Job, writer: RecordWriter) -> ReadyConfiguration:
+    """Write the new configuration, or exit with what is wrong with the author's."""
+    findings = Findings()
+    try:
+        return make_ready(job.tree, job.configuration, findings)
+    except ConfigProblem as problem:
+        failed_with(problem, writer)
+        sys.exit(1)
+    finally:
+        for warning in findings:
+            where = f"{warning.file}:{warning.line}: " if warning.line else f"{warning.file}: " if warning.file else ""
+            writer.log("warning", where + warning.message)
+            writer.warning(warning.message, file=warning.file, line=warning.line)
+
+
+def _run_mkdocs(job: Job, configuration: ReadyConfiguration, writer: RecordWriter) -> None:
+    from techdocs_server.sandbox.logs import set_up_logging
+
     # Plugins and hooks look here for the verb.
     sys.argv = ["mkdocs", "build"]
-    writer = RecordWriter(sys.stdout.fileno())
-    log = set_up_logging(writer)
-    try:
-        config = _build(job, writer)
-    # SystemExit as well: MkDocs' Abort is one, and plugins end builds with sys.exit.
-    except (Exception, SystemExit) as error:  # author's hooks and plugins raise anything
-        if _is_unexpected(error):
+    sources = SourceFiles(configuration.file, configuration.docs)
+    log = set_up_logging(writer, sources)
+
+    def fail(error: BaseException, reason: str, file: str = "") -> NoReturn:
+        if is_unexpected(error):
             writer.log("info", traceback.format_exc())
-        writer.failed(failure_text(error, log))
+        writer.failed(failure_text(error, log), reason=reason, file=file)
         sys.exit(1)
+
+    try:
+        config = configuration.load(output=job.output)
+    except ConfigProblem as problem:
+        failed_with(problem, writer)
+        sys.exit(1)
+    # SystemExit as well: MkDocs' Abort is one, and plugins end builds with sys.exit.
+    except (Exception, SystemExit) as error:
+        fail(error, CONFIG_INVALID, configuration.file)
+    try:
+        if configuration.is_rewritten:
+            _add_document_rules(config, job, writer, sources)
+        _build(config)
+    except (Exception, SystemExit) as error:
+        fail(error, LIMIT_EXCEEDED if is_over_a_limit(error) else MKDOCS_FAILED)
     writer.finished(site_name=str(config.site_name), site_description=str(config.site_description or ""))
 
 
-def _build(job: Job, writer: RecordWriter) -> MkDocsConfig:
+def _add_document_rules(config: MkDocsConfig, job: Job, writer: RecordWriter, sources: SourceFiles) -> None:
+    from techdocs_server.sandbox.documents import DocumentRules
+
+    config.plugins["techdocs-rules"] = DocumentRules(job.configuration.policy, writer, sources)
+
+
+def _build(config: MkDocsConfig) -> None:
     from mkdocs.commands.build import build
 
-    choice = ConfigurationChoice.of(job.tree, site_name=job.site_name, wanted=job.config, log=writer)
-    config = choice.load(output=job.output)
     config.plugins.on_startup(command="build", dirty=False)
     try:
         build(config)
     finally:
         config.plugins.on_shutdown()
-    return config
-
-
-def failure_text(error: BaseException, log: RecordHandler) -> str:
-    """Return the sentence that tells an author best why the build failed."""
-    from mkdocs.exceptions import Abort, MkDocsException
-
-    if isinstance(error, Abort) and not log.errors and log.warnings:
-        return f"{error.message} The first one: {log.warnings[0]}"
-    if isinstance(error, Abort | SystemExit) and log.errors:
-        # The exception itself only says that there were errors.
-        return "; ".join(log.errors)
-    if isinstance(error, MkDocsException):
-        return one_line(error.message)
-    if isinstance(error, ConfigurationUnusable):
-        return str(error)
-    if isinstance(error, SystemExit):
-        return f"a plugin or hook ended MkDocs with exit code {error.code}"
-    if log.errors and one_line(str(error)) in log.errors[-1]:
-        return log.errors[-1]
-    return one_line(f"{type(error).__name__}: {error}")
-
-
-def _is_unexpected(error: BaseException) -> bool:
-    from mkdocs.exceptions import MkDocsException
-
-    return not isinstance(error, MkDocsException | SystemExit | ConfigurationUnusable)
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

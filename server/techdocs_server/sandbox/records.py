@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 MARK = b"\x1e"
 MAX_TEXT_BYTES = 8 * 1024
-# The worst character is a control character: one byte of text, six of JSON ("\u001b").
-MAX_RECORD_BYTES = 6 * MAX_TEXT_BYTES + 128
+# The worst character is a control character: one byte of text, six of JSON ("\u001b"). A record has up to three texts.
+MAX_RECORD_BYTES = 3 * 6 * MAX_TEXT_BYTES + 256
+
+CONFIG_INVALID = "CONFIG_INVALID"
+CONFIG_REFUSED = "CONFIG_REFUSED"
+MKDOCS_FAILED = "MKDOCS_FAILED"
+LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,15 @@ class LogRecord:
 
     level: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WarningRecord:
+    """Something an author should mend. ``file`` is relative to the source or empty, ``line`` 0 for none."""
+
+    message: str
+    file: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +50,25 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """There is no site; ``error`` is the one line that says why."""
+    """There is no site; ``error`` is the one line that says why.
+
+    ``reason`` is one of this module's three; the rest says where and what to write instead, as far as known.
+    """
 
     error: str
+    reason: str = MKDOCS_FAILED
+    file: str = ""
+    line: int = 0
+    hint: str = ""
 
 
-Record = LogRecord | Finished | Failed
-_KINDS: dict[str, type[Record]] = {"log": LogRecord, "finished": Finished, "failed": Failed}
+Record = LogRecord | WarningRecord | Finished | Failed
+_KINDS: dict[str, type[Record]] = {
+    "log": LogRecord,
+    "warning": WarningRecord,
+    "finished": Finished,
+    "failed": Failed,
+}
 
 
 def parse_record(line: bytes) -> Record | None:
@@ -50,7 +76,9 @@ def parse_record(line: bytes) -> Record | None:
     try:
         document = json.loads(line)
         kind = _KINDS[document.pop("record")]
-        if not all(isinstance(value, str) for value in document.values()):
+        types = {field.name: int if field.type == "int" else str for field in fields(kind)}
+        # The exact type: true is an int, too.
+        if any(type(value) is not types[name] for name, value in document.items()):
             return None
         return kind(**document)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -68,17 +96,22 @@ class RecordWriter:
         for line in text.splitlines() or [""]:
             self._write("log", level=level, text=line)
 
+    def warning(self, message: str, *, file: str = "", line: int = 0) -> None:
+        """Write what an author should mend; the text becomes one line. It is not a line of log, too."""
+        self._write("warning", line=line, message=one_line(message), file=one_line(file))
+
     def finished(self, *, site_name: str, site_description: str) -> None:
         """Write the record of success."""
         self._write("finished", site_name=site_name, site_description=site_description)
 
-    def failed(self, error: str) -> None:
-        """Write the record of failure; the text becomes one line."""
-        self._write("failed", error=one_line(error))
+    def failed(self, error: str, *, reason: str = MKDOCS_FAILED, file: str = "", line: int = 0, hint: str = "") -> None:
+        """Write the record of failure; texts become one line."""
+        self._write("failed", line=line, error=one_line(error), reason=reason, file=one_line(file), hint=one_line(hint))
 
-    def _write(self, record: str, **values: str) -> None:
+    def _write(self, record: str, *, line: int | None = None, **values: str) -> None:
         texts = {key: _cut(value) for key, value in values.items()}
-        content = MARK + json.dumps({"record": record, **texts}).encode("ascii") + b"\n"
+        number = {} if line is None else {"line": line}
+        content = MARK + json.dumps({"record": record, **number, **texts}).encode("ascii") + b"\n"
         while content:
             content = content[os.write(self._descriptor, content) :]
 

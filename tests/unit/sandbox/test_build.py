@@ -7,11 +7,22 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from techdocs_server.sandbox.isolation.plan import IsolationPlan
 from techdocs_server.sandbox.launch import command, environment
-from techdocs_server.sandbox.records import MARK, Failed, Finished, LogRecord, Record, parse_record
+from techdocs_server.sandbox.records import (
+    CONFIG_INVALID,
+    MARK,
+    Failed,
+    Finished,
+    LogRecord,
+    Record,
+    WarningRecord,
+    parse_record,
+)
 
 from tests.support.processes import is_running, written_pids
 from tests.support.sites import (
@@ -40,11 +51,19 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         return dict(environment(PYTHON, private_directory=self.private))
 
+    @property
+    def command(self) -> Sequence[str]:
+        """A build without isolation, which is tested elsewhere."""
+        plan = IsolationPlan(
+            frozenset(), tree=str(self.tree), writable=(str(self.private), str(self.output)), readable=()
+        )
+        return command(PYTHON, "build", plan.to_json())
+
     def build(self, **job: object) -> tuple[int, list[Record]]:
         """Run one job; return the exit code and the records."""
         whole = {"tree": str(self.tree), "output": str(self.output), "site_name": "Given", "parent": os.getpid(), **job}
         ended = subprocess.run(
-            command(PYTHON, "build"),
+            self.command,
             input=json.dumps(whole).encode(),
             env=self.environment,
             cwd=self.private,
@@ -94,14 +113,17 @@ def test_mkdocs_yaml_is_used_before_mkdocs_yml_with_a_warning(sandbox: Sandbox) 
     exit_code, records = sandbox.build()
     assert (exit_code, records[-1]) == (0, Finished("Used", ""))
     warning = "both mkdocs.yaml and mkdocs.yml exist; mkdocs.yaml is used and mkdocs.yml is ignored"
-    assert records[0] == LogRecord("warning", warning)
+    assert records[:2] == [LogRecord("warning", f"mkdocs.yml: {warning}"), WarningRecord(warning, "mkdocs.yml", 0)]
 
 
 def test_wanted_configuration_is_used(sandbox: Sandbox) -> None:
     write_site(sandbox.tree)
     write_files(sandbox.tree, {"other.yml": mkdocs_config("Other")})
     assert sandbox.build(config="other.yml")[1][-1] == Finished("Other", "")
-    assert sandbox.build(config="none.yml") == (1, [Failed("there is no none.yml")])
+    assert sandbox.build(config="none.yml") == (
+        1,
+        [Failed("there is no none.yml", reason=CONFIG_INVALID, file="none.yml")],
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,12 +131,12 @@ def test_wanted_configuration_is_used(sandbox: Sandbox) -> None:
     [mkdocs_config(plugins=None), mkdocs_config(plugins=["search"]), mkdocs_config(plugins={"search": {}})],
     ids=["no plugins", "a list", "a mapping"],
 )
-def test_techdocs_core_is_added_and_nothing_is_written_for_it(sandbox: Sandbox, config: str) -> None:
+def test_techdocs_core_is_added(sandbox: Sandbox, config: str) -> None:
     write_site(sandbox.tree, config=config)
-    written = files_below(sandbox.tree)
+    pages = files_below(sandbox.tree / "docs")
     assert sandbox.build()[1][-1] == Finished("Demo", "")
     assert json.loads((sandbox.output / "techdocs_metadata.json").read_text())["site_name"] == "Demo"
-    assert files_below(sandbox.tree) == written
+    assert files_below(sandbox.tree / "docs") == pages
 
 
 def test_generated_configuration_builds_what_the_written_one_does(sandbox: Sandbox) -> None:
@@ -130,9 +152,9 @@ def test_generated_configuration_builds_what_the_written_one_does(sandbox: Sandb
         ("just text", "mkdocs.yml must hold options and their values, like 'site_name: My docs'"),
         ("- a\n- b\n", "mkdocs.yml must hold options and their values, like 'site_name: My docs'"),
         ("7", "mkdocs.yml must hold options and their values, like 'site_name: My docs'"),
-        ("plugins: search\nsite_name: x\n", "Config value 'plugins': Invalid Plugins configuration."),
-        ("INHERIT: none.yml\n", "Inherited config file 'none.yml' does not exist at 'none.yml'."),
-        ("{}\n", "Config value 'site_name': Required configuration not provided."),
+        ("plugins: search\nsite_name: x\n", "plugins must be a list, not text"),
+        ("{}\n", "site_name is missing"),
+        ("site_name: x\ndocs_dir: none\n", "Config value 'docs_dir': The path 'none' isn't an existing directory."),
     ],
 )
 def test_unusable_configuration_fails_in_words(sandbox: Sandbox, config: str, error: str) -> None:
@@ -141,15 +163,17 @@ def test_unusable_configuration_fails_in_words(sandbox: Sandbox, config: str, er
     assert exit_code == 1
     assert isinstance(records[-1], Failed)
     assert error in records[-1].error
+    assert (records[-1].reason, records[-1].file) == (CONFIG_INVALID, "mkdocs.yml")
 
 
 async def test_build_dies_with_its_parent(sandbox: Sandbox) -> None:
     write_site(sandbox.tree, config=mkdocs_config(hooks=["hook.py"]))
     write_files(sandbox.tree, {"hook.py": "import time; open('hook-runs', 'w'); time.sleep(600)\n"})
-    job = {"tree": str(sandbox.tree), "output": str(sandbox.output), "site_name": "Demo"}
+    paths = {"tree": str(sandbox.tree), "output": str(sandbox.output)}
+    job = {**paths, "site_name": "Demo", "policy": {"rewrites": False}}
     program = (
         "import json, os, subprocess\n"
-        f"child = subprocess.Popen({[*command(PYTHON, 'build')]!r}, stdin=subprocess.PIPE, start_new_session=True)\n"
+        f"child = subprocess.Popen({[*sandbox.command]!r}, stdin=subprocess.PIPE, start_new_session=True)\n"
         f"child.stdin.write(json.dumps({{**{job!r}, 'parent': os.getpid()}}).encode())\n"
         "child.stdin.close()\n"
         f"open({str(sandbox.private / 'new')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"

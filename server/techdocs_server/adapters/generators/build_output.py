@@ -1,20 +1,33 @@
-"""Reading the one stream of a build process: records and prints become lines of log and an outcome."""
+"""Reading the one stream of a build process: records and prints become lines of log, warnings and an outcome."""
 
 from __future__ import annotations
 
 from techdocs_server.adapters.generators.log_text import LineSplitter, MachinePaths, clean_text, cut_text
-from techdocs_server.domain.build import LogLine, Severity
+from techdocs_server.domain.build import BuildWarning, LogLine, Severity
 from techdocs_server.ports.generator import LogSink
-from techdocs_server.sandbox.records import MARK, MAX_RECORD_BYTES, Failed, Finished, LogRecord, parse_record
+from techdocs_server.sandbox.records import (
+    MARK,
+    MAX_RECORD_BYTES,
+    Failed,
+    Finished,
+    LogRecord,
+    WarningRecord,
+    parse_record,
+)
 
 _MAX_LINES = 20_000
+# A page of them; a site with more has one cause for most.
+_MAX_WARNINGS = 200
+_MAX_FILE_CHARACTERS = 500
+_MAX_LINE_NUMBER = 2**31 - 1
 
 
 class BuildOutput:
     """Takes output in pieces, sends lines to the sink in order, and keeps the last outcome seen.
 
     At most ``max_lines`` lines are sent, then one that says so; records are
-    understood to the end all the same.
+    understood to the end all the same. The first `_MAX_WARNINGS` warnings are
+    kept, each once, and the rest is counted.
     """
 
     def __init__(self, log: LogSink, *, paths: MachinePaths, max_lines: int = _MAX_LINES) -> None:
@@ -23,7 +36,16 @@ class BuildOutput:
         self._max_lines = max_lines
         self._lines = 0
         self._splitter = LineSplitter(MAX_RECORD_BYTES)
+        self._warnings: dict[BuildWarning, None] = {}
+        self._more_warnings = 0
         self.outcome: Finished | Failed | None = None
+
+    @property
+    def warnings(self) -> tuple[BuildWarning, ...]:
+        """What the author should mend; where there is too much of it, the last one says how much more."""
+        if not self._more_warnings:
+            return tuple(self._warnings)
+        return (*self._warnings, BuildWarning(f"{self._more_warnings} more warnings are in the log"))
 
     def feed(self, data: bytes) -> None:
         """Take the next piece."""
@@ -42,6 +64,10 @@ class BuildOutput:
         """Return a text as it may leave the server."""
         return cut_text(self._paths.replaced(clean_text(text)))
 
+    def safe_place(self, file: str, line: int) -> tuple[str, int]:
+        """Return a file and a line of the source as they may leave the server."""
+        return self.safe(file)[:_MAX_FILE_CHARACTERS], min(max(line, 0), _MAX_LINE_NUMBER)
+
     def _take_line(self, line: bytes) -> None:
         # A print without newline may stand before a record.
         printed, mark, rest = line.partition(MARK)
@@ -53,8 +79,18 @@ class BuildOutput:
             self._print(printed)
         if isinstance(record, LogRecord):
             self._send(_severity(record.level), record.text)
+        elif isinstance(record, WarningRecord):
+            self._keep(record)
         else:
             self.outcome = record
+
+    def _keep(self, record: WarningRecord) -> None:
+        file, line = self.safe_place(record.file, record.line)
+        warning = BuildWarning(self.safe(record.message), file, line)
+        if len(self._warnings) < _MAX_WARNINGS:
+            self._warnings[warning] = None
+        elif warning not in self._warnings:
+            self._more_warnings += 1
 
     def _print(self, line: bytes) -> None:
         # Progress bars go back with a carriage return: each state is a line.

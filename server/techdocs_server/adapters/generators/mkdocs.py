@@ -10,27 +10,34 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from techdocs_server.adapters.generators.build_output import BuildOutput
 from techdocs_server.adapters.generators.cleanup import finish, remove_folder
+from techdocs_server.adapters.generators.group_usage import GroupWatch, LimitExceeded
+from techdocs_server.adapters.generators.isolation import Isolation, IsolationPolicy
 from techdocs_server.adapters.generators.log_text import MachinePaths
+from techdocs_server.adapters.generators.outcome import site_of
 from techdocs_server.adapters.generators.process import ChildCommand, OutputTooLarge, run_in_own_group
 from techdocs_server.adapters.generators.toolchain import Toolchain
 from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed
 from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogSink
-from techdocs_server.sandbox.launch import DEFAULT_SEARCH_PATH, ROOT, command, environment
-from techdocs_server.sandbox.records import Failed, Finished
+from techdocs_server.sandbox.config.policy import ConfigPolicy
+from techdocs_server.sandbox.isolation.level import IsolationLevel
+from techdocs_server.sandbox.isolation.stages import EXIT_NOT_ISOLATED
+from techdocs_server.sandbox.launch import DEFAULT_SEARCH_PATH, ROOT, environment
 
 # 20,000 lines of 400 bytes are 8 MB: a build that prints this much is not logging.
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+_DEFAULT_ISOLATION = IsolationPolicy()
 
 
 class MkDocsGenerator:
     """Runs MkDocs, one child process per build.
 
     The child has an environment of its own, a private temporary folder as HOME
-    and TMPDIR, and no other limits: docs are programs, and run as this user.
+    and TMPDIR, and is isolated as far as its policy and this machine go: docs are programs.
     """
 
     def __init__(
@@ -39,55 +46,100 @@ class MkDocsGenerator:
         *,
         temporary_directory: Path | None = None,
         search_path: str = DEFAULT_SEARCH_PATH,
+        isolation: IsolationPolicy = _DEFAULT_ISOLATION,
+        policy: ConfigPolicy | None = None,
     ) -> None:
-        """Ask the interpreter for its versions, which may block for seconds.
+        """Ask the interpreter for its versions and try out isolation, which may block for seconds.
 
         ``python`` is the interpreter of the toolchain, None for our own. Private
         folders are made below ``temporary_directory``, None for the system's.
-        ``search_path`` is PATH for the commands that plugins call. Raises
+        ``search_path`` is PATH for the commands that plugins call. ``policy`` is
+        what authors may configure, None for the strictest. Raises
         `ToolchainUnusable`.
         """
         self._toolchain = Toolchain.of(python)
         self._temporary_directory = temporary_directory or Path(tempfile.gettempdir())
         self._search_path = search_path
+        self._policy = policy or ConfigPolicy()
+        self._isolation = Isolation.measured(
+            isolation,
+            python=self._toolchain.python,
+            scratch=self._temporary_directory,
+            search_path=search_path,
+        )
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """Versions of the toolchain's MkDocs, of its Backstage plugin, its theme and its Markdown."""
-        return self._toolchain.versions
+        """Versions of the toolchain's MkDocs, of its Backstage plugin, its theme, its Markdown, and of our own rules."""
+        return (*self._toolchain.versions, self._policy.version)
+
+    @property
+    def isolation_level(self) -> IsolationLevel:
+        """What isolation does on this machine, tried out at the start."""
+        return self._isolation.level
 
     async def generate(self, request: GenerateRequest, *, log: LogSink) -> GeneratedSite:
         """See `SiteGenerator.generate`."""
+        self._isolation.require()
         seconds = request.timeout_seconds
         try:
             async with asyncio.timeout(seconds), self._private_directory() as private:
-                return await self._run(
-                    request.tree, into=request.into, private=private, site_name=request.site_name, log=log
-                )
+                return await self._run(request, private=private, log=log)
         except TimeoutError as error:
             raise BuildStepFailed(
                 f"MkDocs was stopped: it ran longer than {seconds:g} seconds", reason=BuildFailureReason.TIMED_OUT
             ) from error
 
-    async def _run(self, tree: Path, *, into: Path, private: Path, site_name: str, log: LogSink) -> GeneratedSite:
-        python = self._toolchain.python
-        job = {"tree": str(tree), "output": str(into), "site_name": site_name, "parent": os.getpid()}
+    async def _run(self, request: GenerateRequest, *, private: Path, log: LogSink) -> GeneratedSite:
+        tree, into, python = request.tree, request.into, self._toolchain.python
+        writable = (private, into)
+        watch = GroupWatch(self._isolation.limits, writable, programs=self._isolation.programs)
         child = ChildCommand(
-            arguments=command(python, "build"),
+            arguments=self._isolation.command("build", tree=tree, writable=writable),
             directory=private,
-            environment=environment(python, private_directory=private, search_path=self._search_path),
-            standard_input=json.dumps(job).encode(),
+            environment=environment(
+                python,
+                private_directory=private,
+                search_path=self._search_path,
+                programs=self._isolation.programs,
+            ),
+            standard_input=json.dumps(self._job(request)).encode(),
             max_output_bytes=_MAX_OUTPUT_BYTES,
         )
         output = BuildOutput(log, paths=self._paths(tree, into, private))
         try:
-            exit_code = await run_in_own_group(child, on_output=output.feed)
+            exit_code = await run_in_own_group(child, on_output=output.feed, watch=watch)
         except OutputTooLarge as error:
-            raise BuildStepFailed(f"MkDocs was stopped: it printed more than {_MAX_OUTPUT_BYTES} bytes") from error
+            raise _over_a_limit(f"printed more than {_MAX_OUTPUT_BYTES} bytes") from error
+        except LimitExceeded as error:
+            raise _over_a_limit(str(error)) from error
         except OSError as error:
             raise BuildStepFailed(f"MkDocs cannot be started: {error.strerror}") from error
         output.end()
-        return _site(output, exit_code)
+        exit_code = self._isolation.exit_code(exit_code)
+        self._check(exit_code)
+        return replace(site_of(output, exit_code), isolation=self._isolation.level.text)
+
+    def _check(self, exit_code: int) -> None:
+        if exit_code == -signal.SIGXCPU:
+            raise _over_a_limit(f"used more than {self._isolation.limits.processor_seconds} seconds of processor time")
+        if exit_code == EXIT_NOT_ISOLATED:
+            raise BuildStepFailed(
+                "the build was not started: its process could not isolate itself",
+                reason=BuildFailureReason.ISOLATION_UNAVAILABLE,
+                hint="restart the server: it finds out anew what this machine can do",
+            )
+
+    def _job(self, request: GenerateRequest) -> dict[str, object]:
+        edit = request.edit_links
+        return {
+            "tree": str(request.tree),
+            "output": str(request.into),
+            "site_name": request.site_name,
+            "parent": os.getpid() if self._isolation.shares_process_ids else None,
+            "policy": self._policy.to_json(),
+            "edit": edit and {"repo_url": edit.repo_url, "edit_base": edit.edit_base},
+        }
 
     def _paths(self, tree: Path, into: Path, private: Path) -> MachinePaths:
         ours = {tree: "", into: "site", private: "tmp", ROOT: "techdocs"}
@@ -104,28 +156,12 @@ class MkDocsGenerator:
             await finish(asyncio.to_thread(remove_folder, path))
 
 
+def _over_a_limit(what: str) -> BuildStepFailed:
+    return BuildStepFailed(f"MkDocs was stopped: it {what}", reason=BuildFailureReason.LIMIT_EXCEEDED)
+
+
 def _make_private(path: Path) -> None:
     try:
         path.mkdir(mode=0o700)
     except OSError as error:
         raise BuildStepFailed(f"the build's temporary folder cannot be made: {error.strerror}") from error
-
-
-def _site(output: BuildOutput, exit_code: int) -> GeneratedSite:
-    if exit_code < 0:
-        raise BuildStepFailed(
-            f"MkDocs was killed by signal {_signal_text(-exit_code)}; the log may say why",
-            reason=BuildFailureReason.KILLED,
-        )
-    if isinstance(output.outcome, Failed):
-        raise BuildStepFailed(output.safe(output.outcome.error))
-    if exit_code != 0 or not isinstance(output.outcome, Finished):
-        raise BuildStepFailed(f"MkDocs ended with exit code {exit_code} before the site was complete")
-    return GeneratedSite(output.safe(output.outcome.site_name), output.safe(output.outcome.site_description))
-
-
-def _signal_text(number: int) -> str:
-    try:
-        return f"{number} ({signal.Signals(number).name})"
-    except ValueError:
-        return str(number)

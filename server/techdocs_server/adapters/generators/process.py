@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from techdocs_server.adapters.generators.cleanup import finish
 
@@ -32,14 +32,29 @@ class ChildCommand:
     max_output_bytes: int
 
 
-async def run_in_own_group(child: ChildCommand, *, on_output: Callable[[bytes], None]) -> int:
+class Watch(Protocol):
+    """Looks at a group now and then."""
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait between two looks, at least."""
+        ...
+
+    def look(self, session: int) -> None:
+        """Raise an error to have the group killed. Blocks, in a thread."""
+        ...
+
+
+async def run_in_own_group(
+    child: ChildCommand, *, on_output: Callable[[bytes], None], watch: Watch | None = None
+) -> int:
     """Run a command as the leader of a new session and process group; return its exit code, negative for a signal.
 
     ``on_output`` gets what the group writes to standard output and standard error,
     in order, in pieces of any length. The command ends when its first process
     does: what it left running in its group is killed then. However the call ends,
     cancellation included, the group is killed and the first process reaped.
-    Raises `OSError` when the command cannot be started, and `OutputTooLarge`.
+    Raises `OSError` when the command cannot be started, `OutputTooLarge`, and what ``watch`` raises.
     """
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.subprocess_exec(
@@ -52,6 +67,7 @@ async def run_in_own_group(child: ChildCommand, *, on_output: Callable[[bytes], 
         env=child.environment,
         start_new_session=True,
     )
+    watching = asyncio.create_task(_watch(watch, protocol, transport.get_pid())) if watch else None
     try:
         _send(transport, child.standard_input)
         await asyncio.shield(protocol.exited)
@@ -64,9 +80,36 @@ async def run_in_own_group(child: ChildCommand, *, on_output: Callable[[bytes], 
             await finish(protocol.exited)
         finally:
             transport.close()
+            problem = await _end(watching)
+    if problem is not None:
+        raise problem
     if protocol.output_bytes > child.max_output_bytes:
         raise OutputTooLarge
     return cast("int", transport.get_returncode())
+
+
+async def _watch(watch: Watch, protocol: _GroupProtocol, session: int) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        try:
+            await asyncio.to_thread(watch.look, session)
+        except Exception:
+            # Whatever it is: who cannot be watched does not go on.
+            protocol.kill_group()
+            raise
+        # A look takes at most a tenth of the time, however large the folders are.
+        await asyncio.sleep(max(watch.pause_seconds, 9 * (loop.time() - began)))
+
+
+async def _end(watching: asyncio.Task[None] | None) -> Exception | None:
+    """End a watch and return its error."""
+    if watching is None:
+        return None
+    watching.cancel()
+    await asyncio.wait({watching})
+    error = None if watching.cancelled() else watching.exception()
+    return error if isinstance(error, Exception) else None
 
 
 def _send(transport: asyncio.SubprocessTransport, content: bytes) -> None:

@@ -7,7 +7,9 @@ import json
 import pytest
 from techdocs_server.adapters.generators.build_output import BuildOutput
 from techdocs_server.adapters.generators.log_text import MachinePaths
-from techdocs_server.domain.build import LogLine, Severity
+from techdocs_server.adapters.generators.outcome import site_of
+from techdocs_server.domain.build import BuildWarning, LogLine, Severity
+from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed
 from techdocs_server.sandbox.records import MARK, Failed, Finished
 
 
@@ -27,7 +29,7 @@ class Stream:
         return [line.text for line in self.lines]
 
 
-def record(kind: str, **values: str) -> bytes:
+def record(kind: str, **values: str | int) -> bytes:
     return MARK + json.dumps({"record": kind, **values}).encode() + b"\n"
 
 
@@ -75,3 +77,54 @@ def test_outcome_is_found_in_and_after_a_flood() -> None:
     assert stream.texts == ["1", "2", "the log is cut here: it has more than 2 lines"]
     assert stream.lines[-1].severity is Severity.WARNING
     assert stream.output.outcome == Finished("Demo", "")
+
+
+def warning(message: str, *, file: str = "", line: int = 0) -> bytes:
+    return record("warning", message=message, file=file, line=line)
+
+
+def test_warnings_are_kept_once_and_safe() -> None:
+    stream = Stream()
+    stream.feed(warning("in /tree/docs\x1b[31m", file="/tree/mkdocs.yml", line=-1), *[warning("a", line=2**40)] * 2)
+    assert stream.output.warnings == (
+        BuildWarning("in docs", "mkdocs.yml", 0),
+        BuildWarning("a", "", 2**31 - 1),
+    )
+    assert stream.lines == []
+
+
+def test_too_many_warnings_are_counted() -> None:
+    stream = Stream()
+    stream.feed(*[warning(str(number)) for number in range(203)])
+    assert len(stream.output.warnings) == 201
+    assert stream.output.warnings[-1] == BuildWarning("3 more warnings are in the log")
+
+
+@pytest.mark.parametrize(
+    ("reason", "understood"),
+    [
+        ("CONFIG_INVALID", BuildFailureReason.CONFIG_INVALID),
+        ("CONFIG_REFUSED", BuildFailureReason.CONFIG_REFUSED),
+        ("MKDOCS_FAILED", BuildFailureReason.MKDOCS_FAILED),
+        ("ISOLATION_UNAVAILABLE", BuildFailureReason.MKDOCS_FAILED),
+        ("nonsense", BuildFailureReason.MKDOCS_FAILED),
+    ],
+)
+def test_failure_says_where_and_what_to_do_for_reasons_a_build_can_know(
+    reason: str, understood: BuildFailureReason
+) -> None:
+    stream = Stream()
+    stream.feed(record("failed", error="no /tree/x", reason=reason, file="mkdocs.yml", line=3, hint="write y"))
+    with pytest.raises(BuildStepFailed) as caught:
+        site_of(stream.output, 1)
+    failure = caught.value
+    assert (failure.problem, failure.reason) == ("no x", understood)
+    assert (failure.file, failure.line, failure.hint) == ("mkdocs.yml", 3, "write y")
+
+
+def test_killed_build_says_so_whatever_it_said_before() -> None:
+    stream = Stream()
+    stream.feed(FINISHED)
+    with pytest.raises(BuildStepFailed) as caught:
+        site_of(stream.output, -9)
+    assert caught.value.reason is BuildFailureReason.KILLED

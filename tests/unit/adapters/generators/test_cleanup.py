@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,18 @@ def test_folder_is_removed_with_folders_that_forbid_it_and_links_are_not_followe
     assert not folder.exists()
     assert outside.stat().st_mode & 0o777 == 0o500
     remove_folder(folder)
+
+
+@pytest.mark.parametrize("levels", [100, 3000])
+def test_folder_is_removed_however_deep_it_is(tmp_path: Path, levels: int) -> None:
+    # Deeper than a path can name, and than a function can call itself.
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("deep", dir_fd=here)
+        inner = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=here))
+    os.close(here)
+    remove_folder(tmp_path / "deep")
+    assert not (tmp_path / "deep").exists()

@@ -8,9 +8,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from techdocs_server.adapters.generators.isolation import IsolationPolicy
 from techdocs_server.adapters.generators.mkdocs import MkDocsGenerator
 from techdocs_server.adapters.generators.toolchain import Toolchain, ToolchainUnusable
-from techdocs_server.ports.generator import GeneratedSite, GenerateRequest
+from techdocs_server.ports.generator import GenerateRequest
+from techdocs_server.sandbox.config.policy import ConfigPolicy
 
 from tests.support.sites import mkdocs_config, write_files, write_site
 
@@ -67,8 +69,11 @@ async def test_another_environment_builds_and_finds_nothing_of_ours(other_python
     output = tmp_path / "output"
     output.mkdir()
     lines: list[str] = []
-    site = await MkDocsGenerator(other_python, temporary_directory=tmp_path).generate(
-        GenerateRequest(tree, output, "Demo", 60), log=lambda line: lines.append(line.text)
-    )
-    assert site == GeneratedSite("Demo", "")
+    site = await MkDocsGenerator(
+        other_python,
+        temporary_directory=tmp_path,
+        policy=ConfigPolicy(rewrites=False),
+        isolation=IsolationPolicy(layers=frozenset()),
+    ).generate(GenerateRequest(tree, output, "Demo", 60), log=lambda line: lines.append(line.text))
+    assert site.site_name == "Demo"
     assert lines[:2] == [str(other_python.parent.parent), "[]"]

@@ -1,0 +1,1 @@
+"""What a build process may do, enforced by the kernel. Standard library only: it runs under any toolchain."""
