@@ -17,17 +17,20 @@ from techdocs_server.adapters.blobs.caching import CachingBlobStore
 from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
 from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
-from techdocs_server.adapters.generators.mkdocs import MkDocsGenerator
-from techdocs_server.adapters.generators.toolchain import ToolchainUnusable
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
-from techdocs_server.adapters.site_files.local import LocalSiteFiles
-from techdocs_server.adapters.sources.local_directory import LocalDirectoryPreparer
 from techdocs_server.adapters.workspaces.local import LocalWorkspaces
+from techdocs_server.build_tools import (
+    StartFailed,
+    make_generator,
+    make_preparer,
+    make_site_files,
+    make_source_hosts,
+)
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.records import BuildRecords, SiteRecords
@@ -57,10 +60,6 @@ _CACHED_BYTES = 128 * 1024**2
 _CACHED_BLOB_BYTES = 1024**2
 
 
-class StartFailed(Exception):
-    """The service cannot start. The message says why and what to do."""
-
-
 class EmbeddedService:
     """Server and builder of the embedded default, on one data directory that only this process uses."""
 
@@ -71,6 +70,7 @@ class EmbeddedService:
         self._events: BuildEvents | None = None
         self._server: TechDocsServer | None = None
         self._refresher: Refresher | None = None
+        self._tls: TLS | None = None
 
     async def start(self) -> int:
         """Open the stores, take up what the last process left, listen; return the gRPC port.
@@ -95,15 +95,18 @@ class EmbeddedService:
 
     async def _start(self) -> int:
         settings, clock = self._settings, SystemClock()
+        self._tls = _tls(settings)
         folder = _own_data_directory(settings.data_directory, self._resources)
         blobs, sites, builds = await self._open_stores(folder)
-        catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}))
+        hosts = make_source_hosts(settings)
+        workspaces = LocalWorkspaces(folder / "workspaces")
+        catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}), source_hosts=hosts)
         self._own(catalog.close)
-        preparer = make_preparer(settings, excluded=frozenset({folder}))
-        self._own(preparer.close)
+        preparer = make_preparer(
+            settings, hosts, excluded=frozenset({folder}), scratch=folder / "workspaces", own=self._own
+        )
         files = make_site_files(settings)
         self._own(files.close)
-        workspaces = LocalWorkspaces(folder / "workspaces")
         generator = await make_generator(settings, folder / "workspaces")
 
         events = self._events = BuildEvents(builds)
@@ -148,7 +151,9 @@ class EmbeddedService:
                 ),
                 listings=listings,
             ),
-            capabilities=CapabilitiesServicer(_capabilities(settings, generator.versions)),
+            capabilities=CapabilitiesServicer(
+                _capabilities(settings, generator.versions, generator.isolation_level.text)
+            ),
         )
         return await self._serve(servicers, dispatcher)
 
@@ -168,7 +173,7 @@ class EmbeddedService:
             listen=str(settings.server_listen),
             max_concurrent_calls=settings.server_max_concurrent_calls,
             reflection=settings.server_reflection_enabled,
-            tls=_tls(settings),
+            tls=self._tls,
         )
         try:
             port = await server.start()
@@ -225,29 +230,6 @@ def _own_data_directory(folder: Path, resources: AsyncExitStack) -> Path:
     return folder
 
 
-def make_preparer(settings: Settings, *, excluded: frozenset[Path]) -> LocalDirectoryPreparer:
-    """Return what reads and copies sources. The caller closes it."""
-    return LocalDirectoryPreparer(
-        max_bytes=settings.source_max_bytes, max_files=settings.source_max_files, excluded=excluded
-    )
-
-
-def make_site_files(settings: Settings) -> LocalSiteFiles:
-    """Return what walks generated sites. The caller closes it."""
-    return LocalSiteFiles(max_bytes=settings.site_max_bytes, max_files=settings.site_max_files)
-
-
-async def make_generator(settings: Settings, scratch: Path) -> MkDocsGenerator:
-    """Return the builder of sites, with private folders below ``scratch``. May run its interpreter once.
-
-    Raises `StartFailed`.
-    """
-    try:
-        return await asyncio.to_thread(MkDocsGenerator, settings.build_python, temporary_directory=scratch)
-    except ToolchainUnusable as error:
-        raise StartFailed(f"build_python: {error}") from error
-
-
 def _tls(settings: Settings) -> TLS | None:
     if settings.server_tls_certificate is None or settings.server_tls_key is None:
         return None
@@ -270,7 +252,7 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def _capabilities(settings: Settings, generators: tuple[str, ...]) -> capabilities_pb2.Capabilities:
+def _capabilities(settings: Settings, generators: tuple[str, ...], isolation: str) -> capabilities_pb2.Capabilities:
     return capabilities_pb2.Capabilities(
         server_version=service_version(),
         build_enabled=True,
@@ -279,4 +261,5 @@ def _capabilities(settings: Settings, generators: tuple[str, ...]) -> capabiliti
         max_site_bytes=settings.site_max_bytes,
         max_site_files=settings.site_max_files,
         generators=generators,
+        isolation=isolation,
     )

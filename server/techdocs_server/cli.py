@@ -12,7 +12,8 @@ from typing import NoReturn
 import click
 import uvloop
 
-from techdocs_server.bootstrap import StartFailed, service_version
+from techdocs_server.bootstrap import service_version
+from techdocs_server.build_tools import StartFailed
 from techdocs_server.one_build import BuildRefused, build_once
 from techdocs_server.running import Say, run_bridge, run_everything, run_server
 from techdocs_server.settings import Settings, SettingsInvalid, load_settings
@@ -106,7 +107,13 @@ def _refusal(refused: BuildRefused) -> list[str]:
 
 
 def _toml(value: object) -> str:
-    """Return a plain value as TOML, which is JSON but for one control character and halves of surrogate pairs."""
+    """Return a plain value as TOML on one line; what is not set in a table is left out."""
+    if isinstance(value, dict):
+        pairs = [f"{_toml(key)} = {_toml(inner)}" for key, inner in value.items() if inner is not None]
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    # Texts, numbers and truth values are as in JSON but for one control character and halves of surrogate pairs.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 

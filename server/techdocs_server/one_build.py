@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from techdocs_server.bootstrap import StartFailed, make_generator, make_preparer, make_site_files
+from techdocs_server.adapters.sources.source_hosts import SourceHosts
+from techdocs_server.build_tools import StartFailed, make_generator, make_preparer, make_site_files
 from techdocs_server.domain.build import BuildProblem, BuildState, BuildWarning, LogLine, Severity
 from techdocs_server.domain.catalog_entity import SourceRef
 from techdocs_server.domain.errors import BuildStepFailed, TechDocsError
@@ -71,9 +73,10 @@ async def _build(settings: Settings, phase: _Phase, *, source: Path, output: Pat
     for folder in (tree, site, private):
         folder.mkdir(mode=0o700)
     generator = await make_generator(settings, private)
-    preparer = make_preparer(settings, excluded=frozenset())
-    files = make_site_files(settings)
-    try:
+    with contextlib.ExitStack() as resources:
+        preparer = make_preparer(settings, SourceHosts(), excluded=frozenset(), scratch=private, own=resources.callback)
+        files = make_site_files(settings)
+        resources.callback(files.close)
         phase.move(BuildState.PREPARING)
         prepared = await preparer.prepare(_source(source, name), into=tree)
         for warning in prepared.warnings:
@@ -92,9 +95,6 @@ async def _build(settings: Settings, phase: _Phase, *, source: Path, output: Pat
             phase.log(LogLine(Severity.WARNING, _text(found)))
         isolation = generated.isolation or "none"
         phase.log(LogLine(Severity.INFO, f"built {len(paths)} files; isolation: {isolation}"))
-    finally:
-        preparer.close()
-        files.close()
 
 
 async def _copy(files: SiteFiles, site: Path, output: Path) -> set[str]:

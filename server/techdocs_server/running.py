@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from techdocs_bridge.serving import serve_bridge
 from techdocs_bridge.settings import BridgeSettings
 
-from techdocs_server.bootstrap import EmbeddedService, StartFailed, service_version
+from techdocs_server.bootstrap import EmbeddedService, service_version
+from techdocs_server.build_tools import StartFailed
 from techdocs_server.settings import ListenAddress, Settings
 
 Say = Callable[[str], None]

@@ -69,6 +69,21 @@ class ListenAddress:
 Listen = Annotated[ListenAddress, NoDecode, pydantic.PlainValidator(ListenAddress.parse), pydantic.PlainSerializer(str)]
 
 
+class SourceHostSettings(pydantic.BaseModel):
+    """One host that ``url:`` sources may come from: a ``[[source_hosts]]`` table of the TOML file."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    host: str
+    type: str
+    token: pydantic.SecretStr | None = None
+    username: str | None = None
+    base_path: str = ""
+    allow_http: bool = False
+    allow_private_addresses: bool = False
+    ca_certificates: Path | None = None
+
+
 class Settings(BaseSettings):
     """The settings. Sizes are bytes, times are seconds."""
 
@@ -110,6 +125,28 @@ class Settings(BaseSettings):
         default=0.0, description="how often every entity is looked at unasked, and built where it changed; 0 is never"
     )
 
+    build_isolation: Literal["auto", "require", "degraded"] = Field(
+        default="auto",
+        description="require refuses to build where builds cannot be isolated, degraded builds with what there is; "
+        "auto requires it when a listener is not on loopback",
+    )
+    build_max_memory_bytes: PositiveInt = Field(default=2 * 1024**3, description="most memory of one build")
+    build_max_processes: PositiveInt = Field(default=128, description="most processes and threads of one build")
+    build_cpu_seconds: PositiveInt = Field(default=600, description="most processor time of one build")
+    build_allowed_plugins: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="further MkDocs plugins that authors may use, each with the options they may set",
+    )
+    build_readme_as_index: bool = Field(
+        default=False, description="whether a README is the front page where there is no index.md"
+    )
+    build_diagrams: bool = Field(
+        default=False, description="whether documents may run this machine's dot and plantuml for diagrams"
+    )
+
+    source_hosts: tuple[SourceHostSettings, ...] = Field(
+        default=(), description="hosts that url: sources may come from; none by default"
+    )
     source_max_bytes: PositiveInt = Field(default=512 * 1024**2, description="most bytes of one documentation source")
     source_max_files: PositiveInt = Field(default=50_000, description="most files of one documentation source")
     site_max_bytes: PositiveInt = Field(
@@ -144,6 +181,12 @@ class Settings(BaseSettings):
                     "listen on 127.0.0.1, or set serve_without_authentication=true to accept that"
                 )
         return self
+
+    @property
+    def requires_isolation(self) -> bool:
+        """Whether a machine that cannot isolate builds must not build."""
+        exposed = not (self.server_listen.is_loopback and self.bridge_listen.is_loopback)
+        return self.build_isolation == "require" or (self.build_isolation == "auto" and exposed)
 
     @classmethod
     def settings_customise_sources(
@@ -203,6 +246,7 @@ def _unknown(name: str, where: str) -> str:
 
 def _problem(details: Mapping[str, object]) -> str:
     location = details.get("loc")
-    name = str(location[0]) if isinstance(location, tuple) and location else ""
+    parts = [str(part) for part in location] if isinstance(location, tuple) else []
+    name = ".".join(parts)
     text = str(details.get("msg", "")).removeprefix("Value error, ")
-    return f"{name} ({_PREFIX}{name.upper()}): {text}" if name else text
+    return f"{name} ({_PREFIX}{parts[0].upper()}): {text}" if parts else text

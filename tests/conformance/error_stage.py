@@ -12,6 +12,7 @@ import grpc
 import httpx
 from techdocs.v1 import docs_pb2, docs_pb2_grpc, entity_pb2
 
+from tests.support.holding import HoldingToolchain
 from tests.support.published import BIG_BYTES, BUILD_SECONDS, Catalog, Deployment, deployed
 from tests.support.services import RunningService, running
 from tests.support.waiting import eventually
@@ -108,17 +109,18 @@ class Stage:
 @asynccontextmanager
 async def staged(folder: Path) -> AsyncIterator[Callable[[str], Awaitable[Stage]]]:
     """Run the deployment; what it gives makes a stage for a mount."""
-    catalog, gate = Catalog(folder / "catalog"), folder / "gate"
+    catalog, toolchain = Catalog(folder / "catalog"), HoldingToolchain(folder / "toolchain")
     catalog.add("demo", big=True)
     catalog.add("broken", {"other.md": "# A site without a front page\n"})
     catalog.add("unbuilt")
     catalog.add("sourceless", ref=None)
     catalog.add("fragile")
-    catalog.add("held", gate=gate)
-    catalog.add("moved", gate=gate)
+    catalog.add("held", gate=toolchain.gate)
+    catalog.add("moved", gate=toolchain.gate)
     catalog.add("huge", big=True)
     catalog.write("huge", "assets/more.txt", "x" * BIG_BYTES)
     server = {
+        **toolchain.settings,
         "build_concurrency": 1,
         "build_queue_limit": 1,
         "server_max_concurrent_calls": CALLS_AT_ONCE,
@@ -128,7 +130,7 @@ async def staged(folder: Path) -> AsyncIterator[Callable[[str], Awaitable[Stage]
 
         async def stage(mount: str) -> Stage:
             client = httpx.AsyncClient(base_url=deployment.rest + mount, timeout=BUILD_SECONDS)
-            return Stage(deployment, await resources.enter_async_context(client), mount, gate)
+            return Stage(deployment, await resources.enter_async_context(client), mount, toolchain.gate)
 
         await deployment.sync("demo")
         await deployment.sync("moved")

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from tests.conformance.event_streams import Event, parse, read, until_waiting
 from tests.conformance.problems import check_problem
+from tests.support.holding import HoldingToolchain
 from tests.support.published import BUILD_SECONDS, MOUNT, Catalog, Deployment, deployed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,20 +20,25 @@ SYNC = "/sync/default/component/demo"
 NOBODY = "/sync/default/component/nobody"
 
 
+@pytest.fixture(scope="module")
+def toolchain(tmp_path_factory: pytest.TempPathFactory) -> HoldingToolchain:
+    return HoldingToolchain(tmp_path_factory.mktemp("toolchain") / "venv")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
+async def service(tmp_path_factory: pytest.TempPathFactory, toolchain: HoldingToolchain) -> AsyncIterator[Deployment]:
     folder = tmp_path_factory.mktemp("events")
     catalog = Catalog(folder / "catalog")
     catalog.add("demo")
     catalog.add("broken", {"other.md": "# A site without a front page\n"})
-    catalog.add("held", gate=folder / "gate")
-    async with deployed(folder, catalog) as running:
+    catalog.add("held", gate=toolchain.gate)
+    async with deployed(folder, catalog, server=toolchain.settings) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def gate(service: Deployment) -> Path:
-    return service.catalog.folder.parent / "gate"
+def gate(toolchain: HoldingToolchain) -> Path:
+    return toolchain.gate
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.conformance.event_streams import parse
+from tests.support.holding import HoldingToolchain
 from tests.support.published import BUILD_SECONDS, Catalog, Deployment, deployed, site_path
 from tests.support.services import running as successor
 from tests.support.waiting import eventually
@@ -21,13 +22,13 @@ HELD = "/sync/default/component/held"
 @asynccontextmanager
 async def service(folder: Path) -> AsyncIterator[tuple[Deployment, httpx.AsyncClient, Path]]:
     """Run a deployment whose builds wait while the gate, which is returned, exists."""
-    catalog, gate = Catalog(folder / "catalog"), folder / "gate"
-    catalog.add("held", gate=gate)
+    catalog, toolchain = Catalog(folder / "catalog"), HoldingToolchain(folder / "toolchain")
+    catalog.add("held", gate=toolchain.gate)
     async with (
-        deployed(folder, catalog) as running,
+        deployed(folder, catalog, server=toolchain.settings) as running,
         httpx.AsyncClient(base_url=running.rest, timeout=BUILD_SECONDS) as client,
     ):
-        yield running, client, gate
+        yield running, client, toolchain.gate
 
 
 async def test_lost_server_is_broken_and_never_missing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from techdocs.v1 import builds_pb2, docs_pb2
 
+from tests.support.holding import HoldingToolchain, holding_plugins, says_held
 from tests.support.processes import is_running
 from tests.support.published import Catalog
 from tests.support.rpc_client import Client, collected, component, connected
@@ -18,18 +19,6 @@ from tests.support.services import RunningService, running, start
 from tests.support.sites import mkdocs_config, write_files
 from tests.support.waiting import eventually
 
-# MkDocs runs it. The build then says which process it is, and takes as long as the test wants.
-_HOLD = """\
-import os, pathlib, time
-
-def on_pre_build(config):
-    gate = pathlib.Path({gate!r})
-    if gate.exists():
-        gate.with_suffix(".new").write_text(str(os.getpid()))
-        gate.with_suffix(".new").rename(gate.with_suffix(".pid"))
-    while gate.exists():
-        time.sleep(0.02)
-"""
 FINAL = frozenset({builds_pb2.BUILD_STATE_SUCCEEDED, builds_pb2.BUILD_STATE_FAILED, builds_pb2.BUILD_STATE_CANCELLED})
 BUILD_SECONDS = 60.0
 
@@ -53,10 +42,8 @@ class Site:
         """Add components with a page that names its first generation."""
         for name in names:
             self.catalog.add(name, {"index.md": f"# {name}\n\nThis is generation-0.\n"})
-            config = mkdocs_config(name, hooks=["hold.py"])
-            write_files(
-                self.catalog.folder / name, {"mkdocs.yml": config, "hold.py": _HOLD.format(gate=str(self.gate))}
-            )
+            config = mkdocs_config(name, plugins=holding_plugins(self.gate))
+            write_files(self.catalog.folder / name, {"mkdocs.yml": config})
 
     def edit(self, name: str, generation: int) -> None:
         """Write the page of a component anew."""
@@ -64,7 +51,6 @@ class Site:
 
     def hold(self) -> None:
         """Make builds wait from now on, inside MkDocs."""
-        self.gate.with_suffix(".pid").unlink(missing_ok=True)
         self.gate.touch()
 
     def release(self) -> None:
@@ -115,10 +101,9 @@ class Site:
 
     async def held_child(self) -> int:
         """Wait until the one process that builds is held inside MkDocs, and return its id."""
-        pid = self.gate.with_suffix(".pid")
-        await eventually(pid.exists, timeout_seconds=BUILD_SECONDS, what="a build is held")
-        child = int(pid.read_text())
-        assert children_of(self.service.process.pid) == [child]
+        workspaces = self.data / "workspaces"
+        await eventually(lambda: says_held(workspaces), timeout_seconds=BUILD_SECONDS, what="a build is held")
+        [child] = children_of(self.service.process.pid)
         return child
 
     def stopping(self) -> asyncio.Task[int]:
@@ -136,9 +121,10 @@ class Site:
 async def building(folder: Path, *, role: str = "server", **settings: object) -> AsyncIterator[Site]:
     """Run a service over an empty catalog until the context ends."""
     catalog = Catalog(folder / "catalog")
-    settings["catalog"] = catalog.folder
+    toolchain = HoldingToolchain(folder / "toolchain")
+    settings |= {"catalog": catalog.folder, **toolchain.settings}
     async with running(role, folder, **settings) as service, connected(service.grpc) as client:
-        site = Site(folder, catalog, folder / "gate", settings, service, client)
+        site = Site(folder, catalog, toolchain.gate, settings, service, client)
         try:
             yield site
         finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.support.sites import entity_document, mkdocs_config, write_catalog, w
 PROJECT = Path(__file__).parents[2]
 BUILD_FAILED = (grpc.StatusCode.ABORTED, "BUILD_FAILED", 422)
 NO_DOCS_SOURCE = (grpc.StatusCode.FAILED_PRECONDITION, "NO_DOCS_SOURCE", 404)
-CRASHING_HOOK = "def on_pre_build(config):\n    raise RuntimeError(f'no {__file__} in {config.config_file_path}')\n"
+CRASHING_HOOK = "raise RuntimeError('a hook was run')\n"
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,6 @@ def reference(techdocs_ref: str | None) -> Callable[[Path], object]:
 MISTAKES = {
     "broken-yaml": Mistake(config("site_name: [one\nplugins: }\n"), BUILD_FAILED, ("mkdocs.yml", "line")),
     "no-mapping": Mistake(config("just text\n"), BUILD_FAILED, ("mkdocs.yml must hold options",)),
-    "unknown-plugin": Mistake(
-        config(mkdocs_config(plugins=["techdocs-core", "no-such-plugin"])), BUILD_FAILED, ("no-such-plugin",)
-    ),
     "missing-page": Mistake(
         config(mkdocs_config(strict=True, nav=[{"Gone": "gone.md"}])), BUILD_FAILED, ("gone.md", "strict mode")
     ),
@@ -68,14 +65,12 @@ MISTAKES = {
         ("no front page", "index.md"),
     ),
     "no-docs-dir": Mistake(config(mkdocs_config(docs_dir="manual")), BUILD_FAILED, ("docs_dir", "manual")),
-    "crashing-hook": Mistake(
-        lambda folder: write_files(folder, {"mkdocs.yml": mkdocs_config(hooks=["hook.py"]), "hook.py": CRASHING_HOOK}),
-        BUILD_FAILED,
-        ("RuntimeError", "hook.py"),
+    "no-text": Mistake(
+        lambda folder: write_files(folder, {"docs/index.md": b"# Caf\xe9\n"}), BUILD_FAILED, ("index.md", "'utf-8'")
     ),
     "no-reference": Mistake(reference(None), NO_DOCS_SOURCE, ("backstage.io/techdocs-ref: dir:.",)),
     "malformed-reference": Mistake(reference("here"), NO_DOCS_SOURCE, ("'here'", "<type>:<target>")),
-    "url-reference": Mistake(reference("url:https://example.com/docs"), NO_DOCS_SOURCE, ("'url'", "not supported")),
+    "url-reference": Mistake(reference("url:https://example.com/docs"), BUILD_FAILED, ("example.com", "source_hosts")),
     "outside-reference": Mistake(reference("dir:../broken-yaml"), NO_DOCS_SOURCE, ("leads out", "dir:.")),
     "absolute-reference": Mistake(reference("dir:/etc"), NO_DOCS_SOURCE, ("leads out", "dir:.")),
     "missing-folder": Mistake(reference("dir:./gone"), BUILD_FAILED, ("missing-folder/gone", "does not exist")),
@@ -90,6 +85,22 @@ MISTAKES = {
         lambda folder: (folder / "catalog-info.yaml").unlink(),
         (grpc.StatusCode.NOT_FOUND, "ENTITY_NOT_FOUND", 404),
         ("removed-descriptor",),
+    ),
+}
+
+# What is left out of a configuration: the author, the words he is warned with, and the line.
+LEFT_OUT: Mapping[str, tuple[Callable[[Path], object], str, int]] = {
+    "unknown-plugin": (
+        config("site_name: Demo\nplugins:\n  - techdocs-core\n  - no-such-plugin\n"),
+        "no-such-plugin",
+        4,
+    ),
+    "crashing-hook": (
+        lambda folder: write_files(
+            folder, {"mkdocs.yml": "site_name: Demo\nhooks:\n  - hook.py\n", "hook.py": CRASHING_HOOK}
+        ),
+        "hooks",
+        2,
     ),
 }
 
@@ -120,7 +131,7 @@ class Broken:
 async def broken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broken]:
     folder = tmp_path_factory.mktemp("bad-documentation")
     catalog = Catalog(folder / "catalog")
-    for name in MISTAKES:
+    for name in [*MISTAKES, *LEFT_OUT]:
         catalog.add(name, {"index.md": f"# Good {name}\n"})
     async with (
         running("serve", folder / "run", catalog=catalog.folder) as service,
@@ -131,6 +142,8 @@ async def broken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brok
         await asyncio.gather(*(client.builds.SyncSite(request) for request in requests))
         for name, mistake in MISTAKES.items():
             mistake.make(catalog.folder / name)
+        for name, (make, _, _) in LEFT_OUT.items():
+            make(catalog.folder / name)
         yield Broken(folder, service, client, rest)
 
 
@@ -184,6 +197,21 @@ async def test_the_log_of_the_build_ends_with_the_mistake(broken: Broken, name: 
         last = watched[-1].event.state_change
         assert last.state == builds_pb2.BUILD_STATE_FAILED
         assert last.error.message == refusal.message
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+async def test_what_an_author_may_not_configure_is_left_out_and_a_warning_says_where(broken: Broken, name: str) -> None:
+    _, words, line = LEFT_OUT[name]
+    request = builds_pb2.CreateBuildRequest(entity=component(name), force=True)
+    build = (await broken.client.builds.CreateBuild(request)).build
+    watched = await collected(broken.client.builds.WatchBuild(builds_pb2.WatchBuildRequest(name=build.name)))
+    broken.check_silent(str(watched))
+    ended = watched[-1].event.state_change
+    with told(name, str(ended)):
+        assert ended.state == builds_pb2.BUILD_STATE_SUCCEEDED
+        [warning] = ended.warnings
+        assert words in warning.message
+        assert (warning.file, warning.line) == ("mkdocs.yml", line)
 
 
 @pytest.mark.parametrize("name", ["dead-link", "no-reference", "broken-descriptor"])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.holding import holding_plugins
 from tests.support.services import RunningService, running
 from tests.support.sites import entity_document, mkdocs_config, write_files
 
@@ -32,15 +33,6 @@ PAGES: Mapping[str, str] = {
     "assets/picture.svg": '<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>\n',
 }
 
-# MkDocs runs it. The build then takes as long as the test wants.
-_HOLD = """\
-import pathlib, time
-
-def on_pre_build(config):
-    while pathlib.Path({gate!r}).exists():
-        time.sleep(0.02)
-"""
-
 
 class Catalog:
     """A folder of entities, each with its own documentation, that a test adds to and edits."""
@@ -61,18 +53,18 @@ class Catalog:
     ) -> None:
         """Add component:default/NAME.
 
-        Without ``ref`` the entity names no source. While the file ``gate`` exists its
-        builds wait. ``big`` adds a file of `BIG_BYTES`.
+        Without ``ref`` the entity names no source. While the file ``gate``, of the
+        server's `HoldingToolchain`, exists its builds wait. ``big`` adds a file of `BIG_BYTES`.
         """
         folder = self.folder / name
         entity = entity_document(name, techdocs_ref=ref, metadata={"description": f"What {name} does."})
-        options = {} if gate is None else {"hooks": ["hold.py"]}
+        options = {} if gate is None else {"plugins": holding_plugins(gate)}
         files = {
             "catalog-info.yaml": json.dumps(entity),
             "mkdocs.yml": mkdocs_config(f"Docs of {name}", **options),
             "secret.txt": SECRET,
         }
-        write_files(folder, files if gate is None else {**files, "hold.py": _HOLD.format(gate=str(gate))})
+        write_files(folder, files)
         write_files(folder / "docs", pages)
         if big:
             write_files(folder / "docs", {"assets/big.bin": bytes(range(256)) * (BIG_BYTES // 256)})

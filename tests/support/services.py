@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -44,7 +45,11 @@ class RunningService:
 def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """Return the environment of a process with these settings and none of the caller's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TECHDOCS_")}
-    return kept | {f"TECHDOCS_{name.upper()}": str(value) for name, value in settings.items()}
+    return kept | {f"TECHDOCS_{name.upper()}": _text(value) for name, value in settings.items()}
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 @asynccontextmanager

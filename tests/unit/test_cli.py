@@ -32,6 +32,25 @@ CHANGED: dict[str, object] = {
     "bridge_server_ca": "ca.pem",
     "bridge_mount": "",
     "refresh_interval_seconds": 0.25,
+    "build_isolation": "require",
+    "build_max_memory_bytes": 3,
+    "build_max_processes": 4,
+    "build_cpu_seconds": 5,
+    "build_allowed_plugins": {"macros": ["include_dir"]},
+    "build_readme_as_index": True,
+    "build_diagrams": True,
+    "source_hosts": [
+        {
+            "host": "git.example:8443",
+            "type": "gitea",
+            "token": None,
+            "username": "reader",
+            "base_path": "/git",
+            "allow_http": True,
+            "allow_private_addresses": True,
+            "ca_certificates": "ca.pem",
+        }
+    ],
     "build_concurrency": 3,
     "build_queue_limit": 4,
     "build_timeout_seconds": 1e6,
@@ -55,8 +74,12 @@ def no_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str, **settings: object) -> Result:
     """Run the command in this process."""
-    variables = {f"TECHDOCS_{name.upper()}": str(value) for name, value in settings.items()}
+    variables = {f"TECHDOCS_{name.upper()}": _text(value) for name, value in settings.items()}
     return CliRunner(env=variables).invoke(main, arguments)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 async def started(*arguments: str, **settings: object) -> tuple[int, str, str]:
