@@ -6,6 +6,7 @@ source, built with the author's own configuration, shows that it would work.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,29 @@ async def test_template_in_front_matter_is_one_of_the_theme(builds: ConfigBuilds
     assert not built.holds("133777")
     failure = await builds.failure(site(pages=pages), policy=TRUSTING)
     assert "evil.html" in failure.problem
+
+
+def bomb(levels: int) -> str:
+    """Return front matter whose description has 9 to the power of some levels of words."""
+    names = "abcdefgh"[:levels]
+    lines = [f"a: &a [{', '.join('x' * 9)}]"]
+    lines += [f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in itertools.pairwise(names)]
+    return "---\n" + "\n".join(lines) + f"\ndescription: *{names[-1]}\n---\n# Home\n"
+
+
+@pytest.mark.parametrize("front", [bomb(8), "---\na: &a [*a]\n---\n# Home\n"], ids=["nine to the eighth", "endless"])
+async def test_front_matter_without_end_is_left_out(builds: ConfigBuilds, front: str) -> None:
+    built = await builds.build(site(pages={"docs/index.md": front}))
+    [warning] = built.warnings
+    assert warning.file == "docs/index.md"
+    assert "too many values" in warning.message
+    assert built.holds("Home")
+
+
+async def test_front_matter_within_bounds_is_written_out(builds: ConfigBuilds) -> None:
+    built = await builds.build(site(pages={"docs/index.md": bomb(3)}))
+    assert built.warnings == ()
+    assert built.holds("&#39;x&#39;, &#39;x&#39;, &#39;x&#39;") or built.holds("['x', 'x', 'x'")
 
 
 PAGES_ALONE = [

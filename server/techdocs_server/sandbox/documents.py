@@ -16,7 +16,8 @@ from mkdocs.plugins import BasePlugin, event_priority
 
 from techdocs_server.sandbox.config.policy import ConfigPolicy
 from techdocs_server.sandbox.diagrams import settle_diagrams
-from techdocs_server.sandbox.records import RecordWriter
+from techdocs_server.sandbox.logs import rules_log
+from techdocs_server.sandbox.rendering.values import has_too_many_parts
 from techdocs_server.sandbox.source_files import SourceFiles
 
 if TYPE_CHECKING:
@@ -35,10 +36,9 @@ class _NoOptions(Config):  # type: ignore[no-untyped-call]  # MkDocs' class hook
 class DocumentRules(BasePlugin[_NoOptions]):  # type: ignore[no-untyped-call]  # MkDocs' class hook has no types
     """Watches every page. A page that breaks a rule is built without what breaks it, and warned of."""
 
-    def __init__(self, policy: ConfigPolicy, writer: RecordWriter, sources: SourceFiles) -> None:
+    def __init__(self, policy: ConfigPolicy, sources: SourceFiles) -> None:
         super().__init__()
         self._policy = policy
-        self._writer = writer
         self._sources = sources
         self._page = ""
 
@@ -51,6 +51,10 @@ class DocumentRules(BasePlugin[_NoOptions]):  # type: ignore[no-untyped-call]  #
     def on_page_markdown(self, markdown: str, /, *, page: Page, config: MkDocsConfig, files: Files) -> str:
         """Check the front matter; the page is rendered next."""
         self._page = self._sources.of_page(page.file.src_uri)
+        if has_too_many_parts(page.meta):
+            # Aliases make a small text a value without end, which a template would then write out.
+            page.meta = {}
+            self._warn("the front matter holds too many values once its aliases are followed, and was left out")
         template = page.meta.get("template")
         if template is not None and not _is_of_theme(template, config):
             del page.meta["template"]
@@ -58,9 +62,7 @@ class DocumentRules(BasePlugin[_NoOptions]):  # type: ignore[no-untyped-call]  #
         return markdown
 
     def _warn(self, message: str) -> None:
-        # Past logging: a strict build counts what authors wrote wrong, not what we leave out.
-        self._writer.log("warning", f"{self._page}: {message}" if self._page else message)
-        self._writer.warning(message, file=self._page)
+        rules_log(message, file=self._page)
 
 
 def _is_of_theme(template: object, config: MkDocsConfig) -> bool:

@@ -14,6 +14,17 @@ from techdocs_server.sandbox.records import RecordWriter, one_line
 from techdocs_server.sandbox.source_files import SourceFiles
 
 _KEPT = 5
+RULES_LOGGER = "techdocs.rules"
+_FILE_END = "\x1f"
+
+
+def rules_log(message: str, *, file: str) -> None:
+    """Log what our own rules have against a page; ``file`` is the author's, empty for none.
+
+    This logger does not propagate: a strict build counts what authors wrote wrong, not what we leave out.
+    """
+    # In the text, so that whoever keeps the line and logs it again keeps the file, too.
+    logging.getLogger(RULES_LOGGER).warning("%s", f"{file}{_FILE_END}{message}")
 
 
 class RecordHandler(logging.Handler):
@@ -40,6 +51,20 @@ class RecordHandler(logging.Handler):
                 self.warnings.append(one_line(message))
 
 
+class RulesHandler(logging.Handler):
+    """Writes what `rules_log` was given."""
+
+    def __init__(self, writer: RecordWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, and the warning that it is."""
+        file, _, message = record.getMessage().partition(_FILE_END)
+        self._writer.log("warning", f"{file}: {message}" if file else message)
+        self._writer.warning(message, file=file)
+
+
 def set_up_logging(writer: RecordWriter, sources: SourceFiles) -> RecordHandler:
     """Send MkDocs' log from INFO, every other library's from WARNING, and Python's warnings to the writer."""
     from mkdocs import utils
@@ -51,6 +76,9 @@ def set_up_logging(writer: RecordWriter, sources: SourceFiles) -> RecordHandler:
     mkdocs.propagate = False
     mkdocs.addHandler(handler)
     logging.getLogger().addHandler(handler)
+    rules = logging.getLogger(RULES_LOGGER)
+    rules.propagate = False
+    rules.addHandler(RulesHandler(writer))
     build.log.addFilter(utils.DuplicateFilter())
     warnings.simplefilter("module", DeprecationWarning)
     warnings.showwarning = _log_warning

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 MARK = b"\x1e"
@@ -41,6 +42,29 @@ class WarningRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgressRecord:
+    """How many pages are done, how many of those were reused, and how many there are."""
+
+    done: int
+    reused: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReusedRecord:
+    """Paths of the site that were not written because they are what they were, one a line."""
+
+    paths: str
+
+
+@dataclass(frozen=True, slots=True)
+class FullBuildRecord:
+    """No page can be reused; ``reason`` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The site is complete. Either text may be empty."""
 
@@ -62,10 +86,13 @@ class Failed:
     hint: str = ""
 
 
-Record = LogRecord | WarningRecord | Finished | Failed
+Record = LogRecord | WarningRecord | ProgressRecord | ReusedRecord | FullBuildRecord | Finished | Failed
 _KINDS: dict[str, type[Record]] = {
     "log": LogRecord,
     "warning": WarningRecord,
+    "progress": ProgressRecord,
+    "reused": ReusedRecord,
+    "full_build": FullBuildRecord,
     "finished": Finished,
     "failed": Failed,
 }
@@ -98,7 +125,29 @@ class RecordWriter:
 
     def warning(self, message: str, *, file: str = "", line: int = 0) -> None:
         """Write what an author should mend; the text becomes one line. It is not a line of log, too."""
-        self._write("warning", line=line, message=one_line(message), file=one_line(file))
+        self._write("warning", {"line": line}, message=one_line(message), file=one_line(file))
+
+    def progress(self, *, done: int, reused: int, total: int) -> None:
+        """Write how far the pages are."""
+        self._write("progress", {"done": done, "reused": reused, "total": total})
+
+    def reused(self, paths: Sequence[str]) -> None:
+        """Write the paths that are what they were, as many records as that takes. None may hold a line break."""
+        record: list[str] = []
+        size = 0
+        for path in paths:
+            length = len(path.encode("utf-8", "replace")) + 1
+            if record and size + length > MAX_TEXT_BYTES:
+                self._write("reused", paths="\n".join(record))
+                record, size = [], 0
+            record.append(path)
+            size += length
+        if record:
+            self._write("reused", paths="\n".join(record))
+
+    def full_build(self, reason: str) -> None:
+        """Write why no page can be reused; the text becomes one line."""
+        self._write("full_build", reason=one_line(reason))
 
     def finished(self, *, site_name: str, site_description: str) -> None:
         """Write the record of success."""
@@ -106,12 +155,12 @@ class RecordWriter:
 
     def failed(self, error: str, *, reason: str = MKDOCS_FAILED, file: str = "", line: int = 0, hint: str = "") -> None:
         """Write the record of failure; texts become one line."""
-        self._write("failed", line=line, error=one_line(error), reason=reason, file=one_line(file), hint=one_line(hint))
+        texts = {"error": one_line(error), "reason": reason, "file": one_line(file), "hint": one_line(hint)}
+        self._write("failed", {"line": line}, **texts)
 
-    def _write(self, record: str, *, line: int | None = None, **values: str) -> None:
+    def _write(self, record: str, numbers: Mapping[str, int] | None = None, **values: str) -> None:
         texts = {key: _cut(value) for key, value in values.items()}
-        number = {} if line is None else {"line": line}
-        content = MARK + json.dumps({"record": record, **number, **texts}).encode("ascii") + b"\n"
+        content = MARK + json.dumps({"record": record, **(numbers or {}), **texts}).encode("ascii") + b"\n"
         while content:
             content = content[os.write(self._descriptor, content) :]
 

@@ -26,13 +26,15 @@ class ConfigPolicy:
     machine. ``readme_as_index`` makes a README the front page where there is no
     index.md. ``rewrites`` False builds the author's own file as it is, which runs
     whatever it names: for sources that are as trusted as the server itself, and
-    for tests.
+    for tests. Sites of more pages than ``prune_navigation_above`` get Material's
+    pruned navigation, 0 for none.
     """
 
     plugins: tuple[AllowedPlugin, ...] = ()
     readme_as_index: bool = False
     diagrams: bool = False
     rewrites: bool = True
+    prune_navigation_above: int = 0
 
     def to_json(self) -> dict[str, object]:
         """Return the policy as `parse` reads it."""
@@ -45,8 +47,11 @@ class ConfigPolicy:
         if not isinstance(plugins, list | tuple):
             raise TypeError("plugins must be a list")
         allowed = tuple(AllowedPlugin(str(item["name"]), tuple(item["options"])) for item in plugins)
+        above = document.pop("prune_navigation_above", 0)
+        if type(above) is not int:
+            raise TypeError("prune_navigation_above must be a whole number")
         flags = {name: bool(value) for name, value in document.items()}
-        return cls(plugins=allowed, **flags)
+        return cls(plugins=allowed, prune_navigation_above=above, **flags)
 
     @property
     def version(self) -> str:
