@@ -2,7 +2,8 @@
 
 Cases: isolation (a build of one page in isolation, against the same child
 without any; target: 150 ms more at most, shown as the ratio and in the last line),
-joins (forced syncs made at once, which share one build: answers per second, the
+forked (the same build in isolation, forked from a loaded process, against one in a
+new process, both isolated), joins (forced syncs made at once, which share one build: answers per second, the
 build included, against plain reads of a build's record).
 """
 
@@ -21,8 +22,10 @@ from techdocs.v1 import builds_pb2, builds_pb2_grpc, entity_pb2
 from techdocs_server.adapters.generators.isolation import IsolationPolicy
 from techdocs_server.adapters.generators.mkdocs import MkDocsGenerator
 from techdocs_server.ports.generator import GenerateRequest
+from techdocs_server.sandbox.isolation.plan import ALL_LAYERS, Layer
 
 from benchmarks.pairs import Options, Row, in_turn, options, report
+from tests.support.launchers import preloaded
 from tests.support.services import running
 
 ENTITY = entity_pb2.EntityRef(kind="component", name="page")
@@ -87,6 +90,7 @@ async def isolation(chosen: Options) -> tuple[Row, float]:
         plain = MkDocsGenerator(temporary_directory=folder, isolation=IsolationPolicy(layers=frozenset()))
         ours: list[float] = []
         peer: list[float] = []
+        # Neither is preloaded: what isolating costs would hide behind what loading saves.
         row = await in_turn(
             "isolation",
             partial(one_build, isolated, ours),
@@ -97,6 +101,26 @@ async def isolation(chosen: Options) -> tuple[Row, float]:
         return row, statistics.median(mine - theirs for mine, theirs in zip(ours, peer, strict=True))
 
 
+async def forked(chosen: Options) -> Row:
+    """Measure a build that is forked from a loaded process, against one in a new process."""
+    with tempfile.TemporaryDirectory() as scratch:
+        # Bubblewrap starts a process for each build: it is left out on both sides.
+        policy = IsolationPolicy(layers=ALL_LAYERS - {Layer.BUBBLEWRAP})
+        loaded = MkDocsGenerator(temporary_directory=Path(scratch), isolation=policy)
+        unloaded = MkDocsGenerator(temporary_directory=Path(scratch), isolation=policy)
+        try:
+            await preloaded(loaded)
+            return await in_turn(
+                "forked",
+                partial(one_build, loaded, []),
+                partial(one_build, unloaded, []),
+                rounds=5 if chosen.quick else 15,
+                better="lower",
+            )
+        finally:
+            await loaded.close()
+
+
 async def measure(chosen: Options) -> None:
     """Measure and print, each case in its own unit."""
     if chosen.wants("isolation"):
@@ -104,6 +128,8 @@ async def measure(chosen: Options) -> None:
         report([row], unit="s", peer="plain child", chosen=chosen)
         if not chosen.as_json:
             print(f"isolation adds {added * 1000:.0f} ms to a build of one page (target: 150 ms at most)")
+    if chosen.wants("forked"):
+        report([await forked(chosen)], unit="s", peer="new process", chosen=chosen)
     if chosen.wants("joins"):
         report([await joins(chosen)], unit="calls/s", peer="GetBuild", chosen=chosen)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from techdocs_server.domain.errors import BuildStepFailed
 from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, SiteGenerator
 from techdocs_server.sandbox.config.policy import ConfigPolicy
 
-from tests.support.processes import is_running, written_pids
+from tests.support.launchers import preloaded
+from tests.support.processes import children_of, is_running, written_pids
 from tests.support.sites import files_below, mkdocs_config, write_files, write_site
 from tests.support.waiting import eventually
 
@@ -28,14 +30,25 @@ def scratch(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def generator(scratch: Path) -> SiteGenerator:
+@pytest.fixture(params=["in a new process", "forked"])
+async def generator(scratch: Path, request: pytest.FixtureRequest) -> AsyncIterator[SiteGenerator]:
     # Hooks are how these tests make MkDocs misbehave: no rules for authors, and no isolation, which has its own suite.
-    return MkDocsGenerator(
+    generator = MkDocsGenerator(
         temporary_directory=scratch,
         policy=ConfigPolicy(rewrites=False),
         isolation=IsolationPolicy(layers=frozenset()),
     )
+    if request.param == "forked":
+        await preloaded(generator)
+    yield generator
+    await generator.close()
+    assert list(scratch.iterdir()) == []
+    assert children_of(os.getpid()) == []
+
+
+def folders_of_builds(scratch: Path) -> list[Path]:
+    """Return the private folders of builds: the loaded process has one, too."""
+    return list(scratch.glob("techdocs-build-*"))
 
 
 class Build:
@@ -81,7 +94,7 @@ async def test_site_is_built_and_says_its_name(build: Build, scratch: Path) -> N
     assert {"index.html", "search/search_index.json", "techdocs_metadata.json"} <= files_below(build.output).keys()
     assert LogLine(Severity.INFO, "Building documentation to directory: site") in build.lines
     assert files_below(build.tree) == source
-    assert list(scratch.iterdir()) == []
+    assert folders_of_builds(scratch) == []
 
 
 async def test_site_without_configuration_is_named_by_its_caller(build: Build) -> None:
@@ -191,7 +204,9 @@ async def test_build_sees_nothing_of_the_server(build: Build, scratch: Path, mon
         "print(sorted(os.listdir('/proc/self/fd')) if os.path.exists('/proc/self/fd') else [])\n",
     )
     await build.run()
-    assert build.lines[0].text == "['HOME', 'LANG', 'NO_MKDOCS_2_WARNING', 'PATH', 'TMPDIR']"
+    assert (
+        build.lines[0].text == "['DISABLE_MKDOCS_2_WARNING', 'HOME', 'LANG', 'NO_MKDOCS_2_WARNING', 'PATH', 'TMPDIR']"
+    )
     assert build.lines[1].text == f"True {scratch}"
     # Standard streams, the copy of standard output for records, the listing itself, and MkDocs' open configuration.
     assert len(build.lines[2].text.split(",")) <= 6
@@ -212,7 +227,7 @@ async def test_timeout_kills_the_build_and_its_children(build: Build, scratch: P
     build_pid, child_pid = written_pids(build.tree / "pids")
     assert not is_running(build_pid)
     await eventually(lambda: not is_running(child_pid), what="the child of the build is gone")
-    assert list(scratch.iterdir()) == []
+    assert folders_of_builds(scratch) == []
 
 
 async def test_cancellation_kills_the_build_and_its_children(build: Build, scratch: Path) -> None:
@@ -225,7 +240,7 @@ async def test_cancellation_kills_the_build_and_its_children(build: Build, scrat
         await running
     assert not is_running(build_pid)
     await eventually(lambda: not is_running(child_pid), what="the child of the build is gone")
-    assert list(scratch.iterdir()) == []
+    assert folders_of_builds(scratch) == []
 
 
 async def test_children_left_behind_do_not_outlive_a_good_build(build: Build) -> None:

@@ -297,7 +297,9 @@ async def test_message_arrives_when_nothing_stops_it(folder: Path, code: str) ->
 async def test_environment_of_the_server_is_not_inherited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TECHDOCS_CANARY", "only-the-server-knows")
     ended = await Hostile(folder).run("import os\nprint(sorted(os.environ), sorted(os.listdir('/')) if 0 else '')\n")
-    assert ended.output.startswith("['HOME', 'LANG', 'NO_MKDOCS_2_WARNING', 'PATH', 'TMPDIR']")
+    assert ended.output.startswith(
+        "['DISABLE_MKDOCS_2_WARNING', 'HOME', 'LANG', 'NO_MKDOCS_2_WARNING', 'PATH', 'TMPDIR']"
+    )
 
 
 async def test_open_files_of_the_server_are_not_inherited(folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from techdocs.v1 import builds_pb2, docs_pb2
 
 from tests.support.holding import HoldingToolchain, holding_plugins, says_held
-from tests.support.processes import is_running
+from tests.support.launchers import left_by_builds
+from tests.support.processes import builds_of
 from tests.support.published import Catalog
 from tests.support.rpc_client import Client, collected, component, connected
 from tests.support.services import RunningService, running, start
@@ -103,7 +104,7 @@ class Site:
         """Wait until the one process that builds is held inside MkDocs, and return its id."""
         workspaces = self.data / "workspaces"
         await eventually(lambda: says_held(workspaces), timeout_seconds=BUILD_SECONDS, what="a build is held")
-        [child] = children_of(self.service.process.pid)
+        [child] = builds_of(self.service.process.pid)
         return child
 
     def stopping(self) -> asyncio.Task[int]:
@@ -114,7 +115,7 @@ class Site:
     def leftovers(self) -> list[Path]:
         """Return what builds and uploads left behind in the data directory."""
         aside = [path for path in (self.data / "blobs" / "tmp").rglob("*") if path.is_file()]
-        return [*(self.data / "workspaces").iterdir(), *aside]
+        return [*left_by_builds(self.data / "workspaces"), *aside]
 
 
 @asynccontextmanager
@@ -146,18 +147,3 @@ async def restarted(site: Site) -> AsyncIterator[Site]:
 def events_of(messages: Sequence[builds_pb2.WatchBuildResponse]) -> list[builds_pb2.BuildEvent]:
     """Return the events of a stream without its heartbeats."""
     return [message.event for message in messages if message.HasField("event")]
-
-
-def children_of(pid: int) -> Sequence[int]:
-    """Return the running children of a process."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[1]) == pid and is_running(int(entry.name)):
-            found.append(int(entry.name))
-    return found

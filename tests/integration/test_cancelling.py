@@ -8,8 +8,9 @@ from pathlib import Path
 import grpc
 from techdocs.v1 import builds_pb2, builds_pb2_grpc, entity_pb2
 
-from tests.integration.test_killed_builds import children
 from tests.integration.test_single_flight import write_source
+from tests.support.launchers import left_by_builds
+from tests.support.processes import builds_of
 from tests.support.services import running
 from tests.support.waiting import eventually
 
@@ -32,13 +33,13 @@ async def test_cancelling_ends_the_child_within_a_second(tmp_path: Path) -> None
 
         async def is_generating() -> bool:
             current = (await stub.GetBuild(builds_pb2.GetBuildRequest(name=build.name), timeout=10)).build
-            return current.state == builds_pb2.BUILD_STATE_GENERATING and bool(children(service.process.pid))
+            return current.state == builds_pb2.BUILD_STATE_GENERATING and bool(builds_of(service.process.pid))
 
         await eventually(is_generating, what="MkDocs to run")
         began = time.monotonic()
         await stub.CancelBuild(builds_pb2.CancelBuildRequest(name=build.name), timeout=10)
-        await eventually(lambda: not children(service.process.pid), what="the child to be gone")
+        await eventually(lambda: not builds_of(service.process.pid), what="the child to be gone")
         assert time.monotonic() - began < MOST_SECONDS
         ended = (await stub.GetBuild(builds_pb2.GetBuildRequest(name=build.name), timeout=10)).build
         assert ended.state == builds_pb2.BUILD_STATE_CANCELLED
-        assert not list((tmp_path / "data" / "workspaces").iterdir())
+        assert not left_by_builds(tmp_path / "data" / "workspaces")

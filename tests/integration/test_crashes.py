@@ -11,8 +11,8 @@ from pathlib import Path
 import grpc
 from techdocs.v1 import builds_pb2, docs_pb2
 
-from tests.integration.build_control import Site, building, children_of, events_of, restarted
-from tests.support.processes import is_running
+from tests.integration.build_control import Site, building, events_of, restarted
+from tests.support.processes import builds_of, is_running, zygotes_of
 from tests.support.rpc_client import collected, component, problem, problem_at_end
 from tests.support.waiting import eventually
 
@@ -99,7 +99,7 @@ async def test_a_killed_build_fails_and_the_next_one_is_as_good_as_ever(tmp_path
         assert "killed by signal 9 (SIGKILL)" in ended.error.message
         assert "generation-0" in await site.page("demo")
         assert site.leftovers() == []
-        assert children_of(site.service.process.pid) == []
+        assert builds_of(site.service.process.pid) == []
         site.release()
         assert (await site.sync("demo")).updated
         assert "generation-1" in await site.page("demo")
@@ -119,11 +119,12 @@ async def test_a_killed_server_leaves_nothing_half_done(tmp_path: Path) -> None:
         seen = [(await anext(watch)).event]
         syncing = asyncio.create_task(problem(site.sync("running")))
         assert (await site.build(queued[0])).state == builds_pb2.BUILD_STATE_QUEUED
+        loaded = zygotes_of(site.service.process.pid)
         await site.service.kill()
         more, broken = await problem_at_end(watch)
         seen += events_of(more)
         assert broken.code is (await syncing).code is grpc.StatusCode.UNAVAILABLE
-        await eventually(lambda: not is_running(child), what="the build died with its server")
+        await eventually(lambda: not any(map(is_running, [child, *loaded])), what="everything died with its server")
 
         site.release()
         async with restarted(site) as again:
@@ -159,7 +160,7 @@ async def new_child(site: Site) -> int:
     """Return the process of a build as soon as there is one. Before its exec it still is the server's own image."""
     server = site.service.process.pid
     async with asyncio.timeout(30):
-        while not (found := [child for child in children_of(server) if image_of(child) != image_of(server)]):
+        while not (found := [child for child in builds_of(server) if image_of(child) != image_of(server)]):
             await asyncio.sleep(0)
     return found[0]
 

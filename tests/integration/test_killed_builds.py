@@ -12,27 +12,22 @@ import grpc
 from techdocs.v1 import builds_pb2, builds_pb2_grpc, entity_pb2
 
 from tests.integration.test_single_flight import write_source
+from tests.support.launchers import left_by_builds
+from tests.support.processes import builds_of
 from tests.support.services import RunningService, running
 from tests.support.waiting import eventually
 
 ENTITY = entity_pb2.EntityRef(kind="component", name="demo")
 MOMENTS = 20
-# A build of one page takes about three quarters of a second here, and more on a busy machine.
+# Enough that a build takes about as long as the latest moment.
+PAGES = 60
 LATEST_SECONDS = 0.6
 ENDINGS = {builds_pb2.BUILD_STATE_SUCCEEDED, builds_pb2.BUILD_STATE_FAILED}
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes whose parent is this one, threads' children included."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
-    return found
-
-
-async def kill_children(service: RunningService) -> bool:
-    """Kill what the server runs; return whether there was something."""
-    pids = children(service.process.pid)
+async def kill_builds(service: RunningService) -> bool:
+    """Kill what builds for the server; return whether there was something."""
+    pids = builds_of(service.process.pid)
     for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -43,6 +38,8 @@ async def kill_children(service: RunningService) -> bool:
 
 async def test_a_child_killed_at_any_moment_leaves_no_folder_no_process_and_no_lock(tmp_path: Path) -> None:
     catalog = write_source(tmp_path / "source")
+    for number in range(PAGES):
+        (tmp_path / "source" / "docs" / f"page{number}.md").write_text(f"# Page {number}\n\n" + "Some *text*.\n\n" * 50)
     workspaces = tmp_path / "data" / "workspaces"
     moments = random.Random(20261124)
     async with (
@@ -55,7 +52,7 @@ async def test_a_child_killed_at_any_moment_leaves_no_folder_no_process_and_no_l
         for _ in range(MOMENTS):
             created = await stub.CreateBuild(builds_pb2.CreateBuildRequest(entity=ENTITY, force=True), timeout=10)
             await asyncio.sleep(moments.uniform(0.05, LATEST_SECONDS))
-            killed += await kill_children(service)
+            killed += await kill_builds(service)
             watch = stub.WatchBuild(builds_pb2.WatchBuildRequest(name=created.build.name), timeout=60)
             events = [message.event async for message in watch if message.HasField("event")]
             last = events[-1].state_change
@@ -64,7 +61,7 @@ async def test_a_child_killed_at_any_moment_leaves_no_folder_no_process_and_no_l
                 assert "killed by signal 9" in last.failure.message
 
             async def is_clean() -> bool:
-                return not children(service.process.pid) and not list(workspaces.iterdir())
+                return not builds_of(service.process.pid) and not left_by_builds(workspaces)
 
             await eventually(is_clean, what="the build's folder and processes to be gone")
         assert killed >= MOMENTS // 2, "the moments must hit builds"

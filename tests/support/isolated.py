@@ -27,9 +27,7 @@ REACHED = "the canary is reached"
 # What a build's own main() does, and then the hostile code in its place.
 _BUILD_MAIN = "from techdocs_server.sandbox.build import main"
 _STAGES = "from techdocs_server.sandbox.isolation.stages import enter, landlock, seal"
-_HOSTILE = (
-    "{version}; seal(enter()); code, data = sys.argv[2:4]; exec(code, {{'data': __import__('json').loads(data)}})"
-)
+_HOSTILE = "{version}; seal(enter(sys.argv[1])); code, data = sys.argv[2:4]; exec(code, {{'data': __import__('json').loads(data)}})"
 
 SMALL = Limits(
     memory_bytes=512 * 1024**2,
@@ -78,6 +76,7 @@ class Hostile:
     root: Path
     layers: frozenset[Layer] = field(default_factory=layers_here)
     programs: bool = False
+    workers: int = 1
     limits: Limits = SMALL
     readable: Sequence[Path] = ()
     is_watched: bool = True
@@ -96,7 +95,8 @@ class Hostile:
         Raises what the watch and the bound on output raise.
         """
         printed = bytearray()
-        watch = GroupWatch(self.limits, (self.output, self.private), programs=self.programs)
+        many = self.programs or self.workers > 1
+        watch = GroupWatch(self.limits, (self.output, self.private), many=many)
         exit_code = await run_in_own_group(
             self.child(code, data), on_output=printed.extend, watch=watch if self.is_watched else None
         )
@@ -135,7 +135,7 @@ class Hostile:
     @property
     def _isolation(self) -> Isolation:
         return Isolation(
-            IsolationPolicy(limits=self.limits, programs=self.programs, layers=self.layers),
+            IsolationPolicy(limits=self.limits, programs=self.programs, workers=self.workers, layers=self.layers),
             python=PYTHON,
             readable=(*_readable(self.programs), *map(str, self.readable)),
             bwrap=Path(shutil.which("bwrap") or "") if Layer.BUBBLEWRAP in self.layers else None,

@@ -3,7 +3,7 @@
 The job is a JSON object on standard input: ``tree`` and ``output`` (absolute
 folders), ``site_name`` (used when the tree has no configuration), and optionally
 ``config`` (a configuration file of the tree), ``policy`` (see `ConfigPolicy`),
-``edit`` (``repo_url`` and ``edit_base``) and ``parent`` (the process that waits for
+``edit`` (``repo_url`` and ``edit_base``), ``reuse`` (``source``, ``target`` and ``workers``, see `Reuse`) and ``parent`` (the process that waits for
 the site). The answer is a stream of records, see `records`; the exit code is 0
 exactly when the site is complete.
 
@@ -17,6 +17,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -28,6 +29,7 @@ from techdocs_server.sandbox.configuration import ConfigurationRequest, ReadyCon
 from techdocs_server.sandbox.failures import failed_with, failure_text, is_over_a_limit, is_unexpected
 from techdocs_server.sandbox.isolation.stages import enter, seal
 from techdocs_server.sandbox.records import CONFIG_INVALID, LIMIT_EXCEEDED, MKDOCS_FAILED, RecordWriter
+from techdocs_server.sandbox.rendering.site_build import Reuse, build_site
 from techdocs_server.sandbox.source_files import SourceFiles
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Job:
     output: Path
     configuration: ConfigurationRequest
     parent: int | None
+    reuse: Reuse
 
     @classmethod
     def parse(cls, content: bytes) -> Job:
@@ -54,14 +57,37 @@ class Job:
             edit=EditPlaces(edit["repo_url"], edit["edit_base"]) if edit else None,
             policy=ConfigPolicy.parse(document.get("policy") or {}),
         )
-        return cls(Path(document["tree"]), Path(document["output"]), request, document.get("parent"))
+        return cls(
+            Path(document["tree"]),
+            Path(document["output"]),
+            request,
+            document.get("parent"),
+            _reuse(document.get("reuse") or {}, request.policy),
+        )
+
+
+def _reuse(document: Mapping[str, object], policy: ConfigPolicy) -> Reuse:
+    source, target = document.get("source"), document.get("target")
+    return Reuse(
+        source=Path(str(source)) if source else None,
+        target=Path(str(target)) if target else None,
+        rules=policy.version,
+        workers=int(str(document.get("workers", 1))),
+        runs_programs=policy.diagrams,
+        prune_navigation_above=policy.prune_navigation_above,
+    )
 
 
 def main() -> None:
-    """Read the job, build it, exit."""
+    """Build the job on standard input by the plan on the command line, exit."""
+    build_isolated(sys.argv[1], sys.stdin.buffer.read)
+
+
+def build_isolated(plan_text: str, read_job: Callable[[], bytes]) -> None:
+    """Isolate this process as the plan says, then read the job and build it. Raises `SystemExit` when there is no site."""
     # From here on a parent that dies takes us with it; one that died before that is no longer our parent.
-    plan = enter()
-    job = Job.parse(sys.stdin.buffer.read())
+    plan = enter(plan_text)
+    job = Job.parse(read_job())
     if job.parent is not None and os.getppid() != job.parent:
         sys.exit("the process that wanted this build is gone")
     os.chdir(job.tree)
@@ -111,24 +137,22 @@ def _run_mkdocs(job: Job, configuration: ReadyConfiguration, writer: RecordWrite
         fail(error, CONFIG_INVALID, configuration.file)
     try:
         if configuration.is_rewritten:
-            _add_document_rules(config, job, writer, sources)
-        _build(config)
+            _add_document_rules(config, job, sources)
+        _build(config, job, writer)
     except (Exception, SystemExit) as error:
         fail(error, LIMIT_EXCEEDED if is_over_a_limit(error) else MKDOCS_FAILED)
     writer.finished(site_name=str(config.site_name), site_description=str(config.site_description or ""))
 
 
-def _add_document_rules(config: MkDocsConfig, job: Job, writer: RecordWriter, sources: SourceFiles) -> None:
+def _add_document_rules(config: MkDocsConfig, job: Job, sources: SourceFiles) -> None:
     from techdocs_server.sandbox.documents import DocumentRules
 
-    config.plugins["techdocs-rules"] = DocumentRules(job.configuration.policy, writer, sources)
+    config.plugins["techdocs-rules"] = DocumentRules(job.configuration.policy, sources)
 
 
-def _build(config: MkDocsConfig) -> None:
-    from mkdocs.commands.build import build
-
+def _build(config: MkDocsConfig, job: Job, writer: RecordWriter) -> None:
     config.plugins.on_startup(command="build", dirty=False)
     try:
-        build(config)
+        build_site(config, job.reuse, writer)
     finally:
         config.plugins.on_shutdown()

@@ -54,7 +54,8 @@ def environment(
         "LANG": "C.UTF-8",
         "HOME": str(private_directory),
         "TMPDIR": str(private_directory),
-        # The theme otherwise prints a notice about the future of MkDocs into the log of every build.
+        # The theme and the redirects plugin otherwise print notices about the future of MkDocs into the log of builds.
         "NO_MKDOCS_2_WARNING": "true",
+        "DISABLE_MKDOCS_2_WARNING": "true",
         **(_JAVA if programs else {}),
     }

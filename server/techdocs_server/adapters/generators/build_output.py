@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from techdocs_server.adapters.generators.log_text import LineSplitter, MachinePaths, clean_text, cut_text
-from techdocs_server.domain.build import BuildWarning, LogLine, Severity
-from techdocs_server.ports.generator import LogSink
+from techdocs_server.domain.build import BuildProgress, BuildWarning, LogLine, Severity
+from techdocs_server.ports.generator import LogSink, ProgressSink
 from techdocs_server.sandbox.records import (
     MARK,
     MAX_RECORD_BYTES,
     Failed,
     Finished,
+    FullBuildRecord,
     LogRecord,
+    ProgressRecord,
+    ReusedRecord,
     WarningRecord,
     parse_record,
 )
@@ -19,6 +22,8 @@ _MAX_LINES = 20_000
 # A page of them; a site with more has one cause for most.
 _MAX_WARNINGS = 200
 _MAX_FILE_CHARACTERS = 500
+# More than a site may have files by default; whoever names more names what is not there.
+_MAX_REUSED = 1_000_000
 _MAX_LINE_NUMBER = 2**31 - 1
 
 
@@ -30,8 +35,16 @@ class BuildOutput:
     kept, each once, and the rest is counted.
     """
 
-    def __init__(self, log: LogSink, *, paths: MachinePaths, max_lines: int = _MAX_LINES) -> None:
+    def __init__(
+        self,
+        log: LogSink,
+        *,
+        paths: MachinePaths,
+        progress: ProgressSink | None = None,
+        max_lines: int = _MAX_LINES,
+    ) -> None:
         self._log = log
+        self._progress = progress
         self._paths = paths
         self._max_lines = max_lines
         self._lines = 0
@@ -39,6 +52,9 @@ class BuildOutput:
         self._warnings: dict[BuildWarning, None] = {}
         self._more_warnings = 0
         self.outcome: Finished | Failed | None = None
+        self.pages: BuildProgress | None = None
+        self.reused: set[str] = set()
+        self.full_build_reason = ""
 
     @property
     def warnings(self) -> tuple[BuildWarning, ...]:
@@ -46,6 +62,14 @@ class BuildOutput:
         if not self._more_warnings:
             return tuple(self._warnings)
         return (*self._warnings, BuildWarning(f"{self._more_warnings} more warnings are in the log"))
+
+    def start_over(self) -> None:
+        """Forget what a process said that is gone, but for its lines and warnings: the next one builds the same."""
+        self.end()
+        self.outcome = None
+        self.pages = None
+        self.reused.clear()
+        self.full_build_reason = ""
 
     def feed(self, data: bytes) -> None:
         """Take the next piece."""
@@ -81,8 +105,21 @@ class BuildOutput:
             self._send(_severity(record.level), record.text)
         elif isinstance(record, WarningRecord):
             self._keep(record)
-        else:
+        elif isinstance(record, Finished | Failed):
             self.outcome = record
+        else:
+            self._take_page_record(record)
+
+    def _take_page_record(self, record: ProgressRecord | ReusedRecord | FullBuildRecord) -> None:
+        if isinstance(record, ReusedRecord):
+            if len(self.reused) < _MAX_REUSED:
+                self.reused.update(record.paths.split("\n"))
+        elif isinstance(record, FullBuildRecord):
+            self.full_build_reason = self.safe(record.reason)
+        elif 0 <= record.reused <= record.total and 0 <= record.done <= record.total <= _MAX_REUSED:
+            self.pages = BuildProgress(record.done, record.reused, record.total)
+            if self._progress:
+                self._progress(self.pages)
 
     def _keep(self, record: WarningRecord) -> None:
         file, line = self.safe_place(record.file, record.line)

@@ -21,7 +21,7 @@ _PROC = Path("/proc")
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _BLOCK_BYTES = 512
-_WITH_PROGRAMS_SECONDS, _ALONE_SECONDS = 0.25, 1.0
+_OF_MANY_SECONDS, _ALONE_SECONDS = 0.25, 1.0
 
 
 class LimitExceeded(Exception):
@@ -30,30 +30,43 @@ class LimitExceeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GroupWatch:
-    """Looks at a group, identified by its session, and at the folders that it may write."""
+    """Looks at a group, identified by its session, and at the folders that it may write. ``many`` says it is no single process."""
 
     limits: Limits
     folders: Sequence[Path]
-    programs: bool
+    many: bool
 
     @property
     def pause_seconds(self) -> float:
         """How long to wait between two looks: what a group of many can do meanwhile is more."""
-        return _WITH_PROGRAMS_SECONDS if self.programs else _ALONE_SECONDS
+        return _OF_MANY_SECONDS if self.many else _ALONE_SECONDS
 
     def look(self, session: int) -> None:
         """Return when everything is within bounds. Blocks for milliseconds; raises `LimitExceeded`."""
-        members = list(_members(session))
+        members = self._bounded(_members(session))
         self._look_at_processes(members)
         hidden = sum(_hidden_bytes(member.pid, self.folders, self.limits.file_bytes) for member in members)
         for folder in self.folders:
             self._look_at_folder(folder, hidden)
 
+    def _bounded(self, members: Iterator[_Member]) -> Sequence[_Member]:
+        """Return the members, unless they are too many: looking at all of them would let them become more."""
+        found: list[_Member] = []
+        tasks = 0
+        for member in members:
+            tasks += member.threads
+            if tasks > self.limits.tasks:
+                raise LimitExceeded(f"ran more than {self.limits.tasks} processes and threads at once")
+            found.append(member)
+        return found
+
     def _look_at_processes(self, members: Sequence[_Member]) -> None:
         limits = self.limits
-        if sum(member.threads for member in members) > limits.tasks:
-            raise LimitExceeded(f"ran more than {limits.tasks} processes and threads at once")
-        if sum(member.memory_bytes for member in members) > limits.memory_bytes:
+        # Only where the quick count is too high: forked processes share much, and it counts that for each of them.
+        if (
+            sum(member.memory_bytes for member in members) > limits.memory_bytes
+            and sum(map(_share_of_memory, members)) > limits.memory_bytes
+        ):
             raise LimitExceeded(f"used more than {limits.memory_bytes} bytes of memory")
         if sum(member.processor_seconds for member in members) > limits.processor_seconds:
             raise LimitExceeded(f"used more than {limits.processor_seconds} seconds of processor time")
@@ -93,6 +106,15 @@ def _members(session: int) -> Iterator[_Member]:
                 # Its own, and that of children it has waited for.
                 processor_seconds=sum(map(int, values[11:15])) / _TICKS_PER_SECOND,
             )
+
+
+def _share_of_memory(member: _Member) -> int:
+    """Return what a process takes of memory, of what it shares with others its share."""
+    with contextlib.suppress(OSError):
+        for line in (_PROC / str(member.pid) / "smaps_rollup").read_bytes().splitlines():
+            if line.startswith(b"Pss_Anon:"):
+                return int(line.split()[1]) * 1024
+    return member.memory_bytes
 
 
 def _hidden_bytes(pid: int, folders: Sequence[Path], file_bytes: int) -> int:

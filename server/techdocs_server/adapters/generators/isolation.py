@@ -36,13 +36,14 @@ class IsolationPolicy:
 
     ``programs`` lets builds start programs of this machine, for diagrams;
     ``readable`` are further files and folders that they may read, and run with
-    ``programs``. ``bwrap`` is the command bubblewrap, None for the one on PATH.
+    ``programs``. ``workers`` are the processes in which a build renders at once. ``bwrap`` is the command bubblewrap, None for the one on PATH.
     ``layers`` leaves mechanisms out, for tests and for machines where one does harm.
     """
 
     mode: IsolationMode = IsolationMode.DEGRADED
     limits: Limits = field(default_factory=Limits)
     programs: bool = False
+    workers: int = 1
     readable: tuple[Path, ...] = ()
     bwrap: Path | None = None
     layers: frozenset[Layer] = ALL_LAYERS
@@ -100,9 +101,11 @@ class Isolation:
         isolation.level = isolation._measure(scratch, search_path, absent)
         return isolation
 
-    def command(self, module: str, *arguments: str, tree: Path, writable: Sequence[Path]) -> Sequence[str]:
+    def command(
+        self, module: str, *arguments: str, tree: Path, writable: Sequence[Path], readable: Sequence[Path] = ()
+    ) -> Sequence[str]:
         """Return the command line that runs a module of the sandbox isolated; its last argument is no plan but yours."""
-        plan = self._plan(tree, writable)
+        plan = self.plan(tree=tree, writable=writable, readable=readable)
         prefix = bubblewrap.prefix(self._bwrap, plan) if self._bwrap else ()
         return (*prefix, *command(self._python, module, plan.to_json(), *arguments))
 
@@ -119,6 +122,11 @@ class Isolation:
     def programs(self) -> bool:
         """Whether builds may start programs."""
         return self._policy.programs
+
+    @property
+    def workers(self) -> int:
+        """In how many processes a build renders at once."""
+        return self._policy.workers
 
     @property
     def shares_process_ids(self) -> bool:
@@ -138,13 +146,20 @@ class Isolation:
                 ),
             )
 
-    def _plan(self, tree: Path, writable: Sequence[Path]) -> IsolationPlan:
+    @property
+    def can_be_forked(self) -> bool:
+        """Whether a process isolates itself with nothing around it, and so can be forked from one that has loaded much."""
+        return self._bwrap is None
+
+    def plan(self, *, tree: Path, writable: Sequence[Path], readable: Sequence[Path]) -> IsolationPlan:
+        """Return what is enforced on a process with these folders."""
         return IsolationPlan(
             layers=self.level.layers,
             tree=str(tree.absolute()),
             writable=tuple(str(folder.absolute()) for folder in writable),
-            readable=self._readable,
+            readable=(*self._readable, *(str(folder.absolute()) for folder in readable)),
             programs=self._policy.programs,
+            workers=self._policy.workers,
             limits=self._policy.limits,
         )
 

@@ -37,7 +37,12 @@ def site_of(output: BuildOutput, exit_code: int) -> GeneratedSite:
     if exit_code != 0 or not isinstance(output.outcome, Finished):
         raise BuildStepFailed(f"MkDocs ended with exit code {exit_code} before the site was complete")
     return GeneratedSite(
-        output.safe(output.outcome.site_name), output.safe(output.outcome.site_description), output.warnings
+        output.safe(output.outcome.site_name),
+        output.safe(output.outcome.site_description),
+        output.warnings,
+        reused=frozenset(output.reused),
+        pages=output.pages,
+        full_build_reason=output.full_build_reason,
     )
 
 

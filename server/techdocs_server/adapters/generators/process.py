@@ -14,7 +14,8 @@ from typing import Protocol, cast
 from techdocs_server.adapters.generators.cleanup import finish
 
 # After the group is dead its pipe closes at once, unless a process that left the group holds it.
-_DRAIN_SECONDS = 1.0
+DRAIN_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 3.0
 
 
 class OutputTooLarge(Exception):
@@ -67,12 +68,12 @@ async def run_in_own_group(
         env=child.environment,
         start_new_session=True,
     )
-    watching = asyncio.create_task(_watch(watch, protocol, transport.get_pid())) if watch else None
+    watching = asyncio.create_task(watch_group(watch, protocol.kill_group, transport.get_pid())) if watch else None
     try:
         _send(transport, child.standard_input)
         await asyncio.shield(protocol.exited)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_SECONDS):
+            async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.shield(protocol.output_closed)
     finally:
         protocol.kill_group()
@@ -80,7 +81,7 @@ async def run_in_own_group(
             await finish(protocol.exited)
         finally:
             transport.close()
-            problem = await _end(watching)
+            problem = await end_watch(watching)
     if problem is not None:
         raise problem
     if protocol.output_bytes > child.max_output_bytes:
@@ -88,7 +89,8 @@ async def run_in_own_group(
     return cast("int", transport.get_returncode())
 
 
-async def _watch(watch: Watch, protocol: _GroupProtocol, session: int) -> None:
+async def watch_group(watch: Watch, kill: Callable[[], None], session: int) -> None:
+    """Look at a group for as long as this runs; kill it when the look raises, and raise that."""
     loop = asyncio.get_running_loop()
     while True:
         began = loop.time()
@@ -96,13 +98,13 @@ async def _watch(watch: Watch, protocol: _GroupProtocol, session: int) -> None:
             await asyncio.to_thread(watch.look, session)
         except Exception:
             # Whatever it is: who cannot be watched does not go on.
-            protocol.kill_group()
+            kill()
             raise
-        # A look takes at most a tenth of the time, however large the folders are.
-        await asyncio.sleep(max(watch.pause_seconds, 9 * (loop.time() - began)))
+        # A look takes at most a tenth of the time, however large the folders are; but who slows it is looked at.
+        await asyncio.sleep(min(max(watch.pause_seconds, 9 * (loop.time() - began)), _LONGEST_PAUSE_SECONDS))
 
 
-async def _end(watching: asyncio.Task[None] | None) -> Exception | None:
+async def end_watch(watching: asyncio.Task[None] | None) -> Exception | None:
     """End a watch and return its error."""
     if watching is None:
         return None

@@ -27,6 +27,11 @@ class Toolchain:
     versions: tuple[str, ...]
     folders: Mapping[str, str]
 
+    @property
+    def package_folders(self) -> tuple[Path, ...]:
+        """The folders that its packages are installed in."""
+        return tuple(Path(folder) for folder, name in self.folders.items() if name == "site-packages")
+
     @classmethod
     def of(cls, python: Path | None) -> Toolchain:
         """Ask an interpreter, once, in a child process; None is the one that runs this.

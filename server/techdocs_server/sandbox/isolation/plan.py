@@ -17,7 +17,7 @@ class Layer(enum.StrEnum):
     LANDLOCK = "landlock"
     """Which files are read, written and run; TCP, abstract sockets and signals where the kernel is new enough."""
     SECCOMP = "seccomp"
-    """Which system calls exist: no sockets, no new processes unless programs are allowed, no way to change files' owners."""
+    """Which system calls exist: no sockets, no programs and no new processes unless these are allowed, no way to change files' owners."""
     RLIMITS = "rlimits"
     """How much memory, processor time, file size, open files and processes."""
     BUBBLEWRAP = "bubblewrap"
@@ -51,8 +51,8 @@ class IsolationPlan:
     """Folders and bounds of one child. All paths are absolute.
 
     ``tree`` is written in stage one only. ``readable`` are files and folders of the
-    toolchain. With ``programs`` the child may start programs, those in
-    ``readable``, and nothing it wrote itself.
+    toolchain, and what else is read. With ``programs`` the child may start programs, those in
+    ``readable``, and nothing it wrote itself. With more than one of ``workers`` it may fork.
     """
 
     layers: frozenset[Layer]
@@ -60,6 +60,7 @@ class IsolationPlan:
     writable: tuple[str, ...]
     readable: tuple[str, ...]
     programs: bool = False
+    workers: int = 1
     limits: Limits = field(default_factory=Limits)
 
     def to_json(self) -> str:
@@ -76,6 +77,7 @@ class IsolationPlan:
             writable=_texts(document["writable"]),
             readable=_texts(document["readable"]),
             programs=bool(document["programs"]),
+            workers=int(document["workers"]),
             limits=Limits(**document["limits"]),
         )
 

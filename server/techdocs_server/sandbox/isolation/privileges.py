@@ -30,6 +30,12 @@ def die_with_parent() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def outlive_parent() -> None:
+    """Take `die_with_parent` back."""
+    if IS_LINUX:
+        prctl(PR_SET_PDEATHSIG, 0)
+
+
 def forgo() -> None:
     """Give up inherited files, and on Linux every capability and every way to get one.
 

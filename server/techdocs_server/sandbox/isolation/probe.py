@@ -172,7 +172,7 @@ def _many_files(plan: IsolationPlan, _: Targets) -> bool:
 
 
 def _new_process(plan: IsolationPlan, _: Targets) -> bool:
-    if plan.programs:
+    if plan.programs or plan.workers > 1:
         # The parent counts them instead.
         return Layer.RLIMITS not in plan.layers
     pid = os.fork()

@@ -79,12 +79,19 @@ def _body(refusal: Refusal) -> Iterator[Instruction]:
         yield refuse
         return
     for condition in refusal.conditions:
-        yield (_LOAD, 0, 0, _word(condition))
-        yield (_AND, 0, 0, condition.mask)
-        over_the_refusal = (1, 0) if condition.unless else (0, 1)
-        yield (_JUMP_EQUAL, *over_the_refusal, condition.value)
+        yield from _tests(condition)
         yield refuse
     yield (_RETURN, 0, 0, _ALLOW if refusal.otherwise is None else _ERROR | refusal.otherwise)
+
+
+def _tests(condition: Condition) -> Iterator[Instruction]:
+    """Yield what goes on with the instruction behind when a condition holds, and jumps over that one otherwise."""
+    further = list(_tests(condition.also)) if condition.also else []
+    over = len(further) + 1
+    yield (_LOAD, 0, 0, _word(condition))
+    yield (_AND, 0, 0, condition.mask)
+    yield (_JUMP_EQUAL, *((over, 0) if condition.unless else (0, over)), condition.value)
+    yield from further
 
 
 def _word(condition: Condition) -> int:

@@ -8,7 +8,6 @@ else's code runs.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 
 from techdocs_server.sandbox.isolation import landlock, privileges, rlimits, seccomp
@@ -26,14 +25,14 @@ _DEVICES = {
 }
 
 
-def enter() -> IsolationPlan:
-    """Do what the plan on the command line says but for `seal`, and return it; exit when that fails.
+def enter(text: str) -> IsolationPlan:
+    """Do what a plan says but for `seal`, and return it; exit when that fails.
 
     Anything but the plan's own layers is as it was: what else is needed, such as
     bubblewrap, is around this process already.
     """
     try:
-        plan = IsolationPlan.from_json(sys.argv[1])
+        plan = IsolationPlan.from_json(text)
         privileges.die_with_parent()
         privileges.forgo()
         for layer, step in STEPS.items():
@@ -74,7 +73,7 @@ def _apply_landlock(plan: IsolationPlan) -> None:
 
 def _apply_seccomp(plan: IsolationPlan) -> None:
     scoped = Layer.LANDLOCK in plan.layers and landlock.abi() >= landlock.SCOPE_ABI
-    seccomp.install(refusals(programs=plan.programs, signals_are_scoped=scoped))
+    seccomp.install(refusals(programs=plan.programs, forks=plan.workers > 1, signals_are_scoped=scoped))
 
 
 # The order matters: the filter forbids what the others do.

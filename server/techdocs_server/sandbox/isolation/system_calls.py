@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,7 +28,8 @@ _ANY = 0xFFFF_FFFF
 class Condition:
     """Refuses a call when an argument, masked, has a value; or when it has any other, with ``unless``.
 
-    ``word`` is 0 for the low and 1 for the high half of the argument.
+    ``word`` is 0 for the low and 1 for the high half of the argument. With ``also``
+    both must hold.
     """
 
     argument: int
@@ -35,6 +37,7 @@ class Condition:
     mask: int = _ANY
     word: int = 0
     unless: bool = False
+    also: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +88,17 @@ _ABSENT = (
 )
 # Landlock lets these through to every file of the same user. Copying a file calls them: a refusal ends the copy.
 _PRETENDED = "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat"
-_STARTING = "fork vfork execve execveat"
+_EXECUTING = "execve execveat"
+_STARTING = f"fork vfork {_EXECUTING}"
 # Of these the first argument is a process, 0 for the caller.
 _OF_A_PROCESS = "prlimit64 sched_setaffinity sched_setscheduler sched_setparam sched_setattr"
 
 
-def refusals(*, programs: bool, signals_are_scoped: bool) -> Iterator[Refusal]:
+def refusals(*, programs: bool, signals_are_scoped: bool, forks: bool = False) -> Iterator[Refusal]:
     """Yield every refusal, each call once.
 
-    Without ``programs`` this process is the only one of its build. With them and
+    Without ``programs`` and ``forks`` this process is the only one of its build; with
+    ``forks`` it may have children that run what it runs. With programs and
     without ``signals_are_scoped``, which is Landlock's, nothing but the end of a
     process is signalled.
     """
@@ -104,8 +109,14 @@ def refusals(*, programs: bool, signals_are_scoped: bool) -> Iterator[Refusal]:
     # succeeded, touch() would not make the file.
     yield Refusal("utimensat", errno.EPERM, (Condition(2, 0),), otherwise=0)
     yield from _by_arguments()
-    yield from _new_processes(programs=programs)
+    yield from _new_processes(programs=programs, forks=forks)
     yield from _signals(programs=programs, scoped=signals_are_scoped)
+
+
+def refusals_of_a_zygote(*, programs: bool) -> Iterator[Refusal]:
+    """Yield what a process is refused that only forks builds: these still have to isolate themselves."""
+    refused = (_SOCKETS, _OTHER_PROCESSES, _NAMESPACES, _MEMORY, _MACHINE, "" if programs else _EXECUTING)
+    yield from (Refusal(name) for names in refused for name in names.split())
 
 
 def _by_arguments() -> Iterator[Refusal]:
@@ -116,8 +127,9 @@ def _by_arguments() -> Iterator[Refusal]:
         conditions=(Condition(0, _AF_UNIX, unless=True), Condition(1, _SOCK_STREAM, _SOCK_TYPE, unless=True)),
     )
     yield Refusal("sendto", conditions=(Condition(4, 0, unless=True), Condition(4, 0, word=1, unless=True)))
-    # The child dies with its parent, and cannot say otherwise.
-    yield Refusal("prctl", conditions=(Condition(0, _PR_SET_PDEATHSIG),))
+    # The child dies with its parent, and cannot say otherwise; those that it forks may want the same.
+    other_signal = Condition(1, signal.SIGKILL, unless=True)
+    yield Refusal("prctl", conditions=(Condition(0, _PR_SET_PDEATHSIG, also=other_signal),))
     yield Refusal("ioctl", conditions=(Condition(1, _TIOCSTI), Condition(1, _TIOCLINUX)))
     # RLIMIT_DATA counts neither shared memory without a file nor a mapping that grows like a stack.
     yield Refusal(
@@ -133,13 +145,14 @@ def _by_arguments() -> Iterator[Refusal]:
     yield Refusal("openat", conditions=(Condition(2, _O_TRUNC, _O_TRUNC | _O_ACCMODE),))
 
 
-def _new_processes(*, programs: bool) -> Iterator[Refusal]:
+def _new_processes(*, programs: bool, forks: bool) -> Iterator[Refusal]:
     # A sibling instead of a child would be one that the server never reaps.
     safe = Condition(0, 0, _CLONE_NEW_ANY | _CLONE_PARENT, unless=True)
     if programs:
         yield Refusal("clone", conditions=(safe,))
         return
-    yield Refusal("clone", conditions=(safe, Condition(0, _CLONE_THREAD, _CLONE_THREAD, unless=True)))
+    only_threads = () if forks else (Condition(0, _CLONE_THREAD, _CLONE_THREAD, unless=True),)
+    yield Refusal("clone", conditions=(safe, *only_threads))
     yield from (Refusal(name) for name in _STARTING.split())
 
 

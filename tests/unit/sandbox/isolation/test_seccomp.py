@@ -155,3 +155,12 @@ def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
         name: number for name, number in known.items() if name in defined
     }
     assert named - known.keys() <= named - defined.keys()
+
+
+@machines
+def test_process_may_ask_to_die_with_its_parent_and_nothing_else(machine: str) -> None:
+    pdeathsig, sigkill = 1, 9
+    assert says(machine, "prctl", pdeathsig, sigkill) == ALLOW
+    for other in (0, 1, 15):
+        assert says(machine, "prctl", pdeathsig, other) == error(errno.EPERM)
+    assert says(machine, "prctl", 15, 0) == ALLOW
