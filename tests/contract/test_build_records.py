@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from techdocs_server.domain.build import Build, BuildEvent, BuildProblem, BuildState
+from techdocs_server.domain.build import Build, BuildEvent, BuildProblem, BuildProgress, BuildState, BuildWarning
 from techdocs_server.ports.records import BuildRecords
 
 from tests.support.clocks import NOON, ManualClock
@@ -138,13 +138,28 @@ async def test_changes_of_state_come_back_whole(records: BuildRecords) -> None:
     preparing = build.moved(BuildState.PREPARING, now=NOON + timedelta(seconds=1))
     generating = replace(preparing, source_etag="etag").moved(BuildState.GENERATING, now=NOON)
     problem = BuildProblem(BuildState.GENERATING, "BUILD_FAILED", "mkdocs: 'nav' is broken \N{SNOWMAN}")
-    failed = replace(generating, problem=problem, revision="a" * 64, updated=True, last_sequence=3).moved(
-        BuildState.FAILED, now=NOON + timedelta(seconds=9)
-    )
+    failed = replace(
+        generating,
+        problem=problem,
+        revision="a" * 64,
+        updated=True,
+        last_sequence=3,
+        isolation="landlock",
+        warnings=(BuildWarning("a link leads nowhere", "docs/index.md", 3),),
+        pages=BuildProgress(5, 3, 5),
+        full_build_reason="the build was forced",
+    ).moved(BuildState.FAILED, now=NOON + timedelta(seconds=9))
     events = [BuildEvent(number, NOON, state) for number, state in enumerate((preparing, generating, failed), start=1)]
     await records.append_events(failed, events)
     assert await records.events(build.id, after_sequence=0, limit=10) == events
     assert await records.build(build.id) == failed
+
+
+async def test_progress_comes_back_as_it_was_told(records: BuildRecords) -> None:
+    build = await records.create_build(queued(SITE))
+    events = [BuildEvent(number, NOON, BuildProgress(number, 1, 9)) for number in (1, 2)]
+    await records.append_events(build, events)
+    assert await records.events(build.id, after_sequence=0, limit=10) == events
 
 
 @pytest.mark.parametrize("sequences", [[2], [0, 1], [1, 3], [1, 1], [3, 4]], ids=str)

@@ -6,6 +6,7 @@ Builds: making the site of an entity current from its source."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -144,6 +145,9 @@ class Build(_message.Message):
     ISOLATION_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     TRIGGER_FIELD_NUMBER: _builtins.int
+    PAGES_FIELD_NUMBER: _builtins.int
+    FULL_BUILD_REASON_FIELD_NUMBER: _builtins.int
+    PHASES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "builds/{build}"."""
     state: Global___BuildState.ValueType
@@ -160,6 +164,8 @@ class Build(_message.Message):
     """The isolation that held while MkDocs ran, for example "landlock+seccomp"."""
     trigger: Global___BuildTrigger.ValueType
     """Who asked for it."""
+    full_build_reason: _builtins.str
+    """Why no page was reused, empty when pages could be."""
     @_builtins.property
     def entity(self) -> _entity_pb2.EntityRef:
         """Entity being built."""
@@ -188,6 +194,16 @@ class Build(_message.Message):
     def failure(self) -> Global___BuildFailure:
         """Why it failed, for its author. Set exactly when error is."""
 
+    @_builtins.property
+    def pages(self) -> Global___BuildProgress:
+        """How many pages the site has, and how many of them were reused from the
+        revision before. Set once MkDocs is done.
+        """
+
+    @_builtins.property
+    def phases(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhaseDuration]:
+        """The phases it has left, in order, waiting in the queue included."""
+
     def __init__(
         self,
         *,
@@ -206,10 +222,13 @@ class Build(_message.Message):
         isolation: _builtins.str = ...,
         failure: Global___BuildFailure | None = ...,
         trigger: Global___BuildTrigger.ValueType = ...,
+        pages: Global___BuildProgress | None = ...,
+        full_build_reason: _builtins.str = ...,
+        phases: _abc.Iterable[Global___PhaseDuration] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "pages", b"pages", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "isolation", b"isolation", "last_sequence", b"last_sequence", "name", b"name", "revision", b"revision", "source_etag", b"source_etag", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "updated", b"updated", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "full_build_reason", b"full_build_reason", "isolation", b"isolation", "last_sequence", b"last_sequence", "name", b"name", "pages", b"pages", "phases", b"phases", "revision", b"revision", "source_etag", b"source_etag", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "updated", b"updated", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -292,6 +311,64 @@ class BuildFailure(_message.Message):
 Global___BuildFailure: _TypeAlias = BuildFailure  # noqa: Y015
 
 @_typing.final
+class BuildProgress(_message.Message):
+    """How far the pages of a build are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGES_DONE_FIELD_NUMBER: _builtins.int
+    PAGES_REUSED_FIELD_NUMBER: _builtins.int
+    PAGES_TOTAL_FIELD_NUMBER: _builtins.int
+    pages_done: _builtins.int
+    """Pages that are done."""
+    pages_reused: _builtins.int
+    """Those of them that are as they were."""
+    pages_total: _builtins.int
+    """All pages."""
+    def __init__(
+        self,
+        *,
+        pages_done: _builtins.int = ...,
+        pages_reused: _builtins.int = ...,
+        pages_total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pages_done", b"pages_done", "pages_reused", b"pages_reused", "pages_total", b"pages_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BuildProgress: _TypeAlias = BuildProgress  # noqa: Y015
+
+@_typing.final
+class PhaseDuration(_message.Message):
+    """How long a build was in one phase."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    phase: Global___BuildState.ValueType
+    """The phase."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """The time."""
+
+    def __init__(
+        self,
+        *,
+        phase: Global___BuildState.ValueType = ...,
+        duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "phase", b"phase"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhaseDuration: _TypeAlias = PhaseDuration  # noqa: Y015
+
+@_typing.final
 class Heartbeat(_message.Message):
     """Nothing happened for some seconds, and the stream goes on."""
 
@@ -318,6 +395,7 @@ class BuildEvent(_message.Message):
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     LOG_FIELD_NUMBER: _builtins.int
     STATE_CHANGE_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Position among the events of the build, from 1, without gaps."""
     @_builtins.property
@@ -332,6 +410,10 @@ class BuildEvent(_message.Message):
     def state_change(self) -> Global___Build:
         """The build as it stands after a change of state."""
 
+    @_builtins.property
+    def progress(self) -> Global___BuildProgress:
+        """The pages went on. Sent about twice a second at most."""
+
     def __init__(
         self,
         *,
@@ -339,12 +421,13 @@ class BuildEvent(_message.Message):
         event_time: _timestamp_pb2.Timestamp | None = ...,
         log: Global___LogLine | None = ...,
         state_change: Global___Build | None = ...,
+        progress: Global___BuildProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "event_time", b"event_time", "log", b"log", "state_change", b"state_change"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "event_time", b"event_time", "log", b"log", "progress", b"progress", "state_change", b"state_change"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "event_time", b"event_time", "log", b"log", "sequence", b"sequence", "state_change", b"state_change"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "event_time", b"event_time", "log", b"log", "progress", b"progress", "sequence", b"sequence", "state_change", b"state_change"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["log", "state_change"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["log", "state_change", "progress"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

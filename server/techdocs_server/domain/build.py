@@ -124,12 +124,30 @@ class BuildWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """How far a build is: pages that are done, those of them that were reused, and all."""
+
+    done: int
+    reused: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTime:
+    """How long a build was in a state that it left, in seconds."""
+
+    phase: BuildState
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """One attempt to make a site current. ``id`` is the part after ``builds/``.
 
     ``owner`` is the entity's, among whom the queue shares its slots. ``source_etag``
-    is known from the end of PREPARING on, ``isolation`` and ``warnings`` from the
-    end of GENERATING.
+    is known from the end of PREPARING on, ``isolation``, ``warnings`` and ``pages`` from
+    the end of GENERATING. ``full_build_reason`` says why no page was reused, empty when
+    pages could be. ``phases`` are those the build has left; ``phase_time`` is when the present one began.
     """
 
     id: str
@@ -149,6 +167,10 @@ class Build:
     owner: str = ""
     isolation: str = ""
     warnings: tuple[BuildWarning, ...] = ()
+    pages: BuildProgress | None = None
+    full_build_reason: str = ""
+    phases: tuple[PhaseTime, ...] = ()
+    phase_time: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -176,6 +198,7 @@ class Build:
             request_id=request_id,
             trigger=trigger,
             owner=owner,
+            phase_time=now,
         )
 
     def moved(self, state: BuildState, *, now: datetime) -> Build:
@@ -186,7 +209,14 @@ class Build:
         if not self.state.may_become(state):
             raise ValueError(f"a build cannot go from {self.state} to {state}")
         started = now if self.state is BuildState.QUEUED and not state.is_final else self.start_time
-        return replace(self, state=state, start_time=started, end_time=now if state.is_final else None)
+        return replace(
+            self,
+            state=state,
+            start_time=started,
+            end_time=now if state.is_final else None,
+            phases=(*self.phases, PhaseTime(self.state, max(0.0, (now - (self.phase_time or now)).total_seconds()))),
+            phase_time=None if state.is_final else now,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +228,19 @@ class LogLine:
 
 
 MAX_LINE_BYTES = 8 * 1024
+Happening = LogLine | BuildProgress | Build
 
 
 @dataclass(frozen=True, slots=True)
 class BuildEvent:
     """One thing that happened. ``sequence`` counts from 1 without gaps.
 
-    ``happening`` is a line of log, or the build after a change of state.
+    ``happening`` is a line of log, how far the pages are, or the build after a change of state.
     """
 
     sequence: int
     event_time: datetime
-    happening: LogLine | Build
+    happening: Happening
 
     @property
     def is_last(self) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from techdocs_server.domain.digest import Digest
 
@@ -21,6 +21,10 @@ class SiteFiles(Protocol):
         """
         ...
 
-    def read(self, root: Path, path: str) -> AsyncIterator[bytes]:
-        """Yield the bytes of one file in chunks of at most 256 KiB."""
+    def check(self, files: Mapping[str, Digest]) -> None:
+        """Return when a whole site is within the limits. Raises `QuotaExceeded`."""
+        ...
+
+    def opener(self, root: Path, path: str) -> Callable[[], BinaryIO]:
+        """Return what opens one file for reading. It blocks and raises `OSError`."""
         ...

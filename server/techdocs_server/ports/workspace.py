@@ -13,6 +13,7 @@ class Workspaces(Protocol):
     def open(self) -> AbstractAsyncContextManager[Path]:
         """Return a context that gives a new empty folder and removes it with all it holds at the end.
 
+        Its name is gone when the context has ended; the space it took may be free a little later.
         Raises `StorageUnavailable` when there is no room.
         """
         ...

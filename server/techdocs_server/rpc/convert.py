@@ -10,7 +10,16 @@ from google.protobuf import timestamp_pb2
 from google.rpc import code_pb2, status_pb2
 from techdocs.v1 import builds_pb2, docs_pb2, entity_pb2, sites_pb2
 
-from techdocs_server.domain.build import Build, BuildEvent, BuildState, BuildTrigger, LogLine, Severity
+from techdocs_server.domain.build import (
+    Build,
+    BuildEvent,
+    BuildProgress,
+    BuildState,
+    BuildTrigger,
+    LogLine,
+    PhaseTime,
+    Severity,
+)
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import FieldInvalid, FieldViolation
 from techdocs_server.domain.media_type import media_type
@@ -95,6 +104,9 @@ def build_message(build: Build) -> builds_pb2.Build:
         trigger=_TRIGGERS[build.trigger],
         isolation=build.isolation,
         warnings=[builds_pb2.BuildWarning(message=w.message, file=w.file, line=w.line) for w in build.warnings],
+        pages=None if build.pages is None else _progress_message(build.pages),
+        full_build_reason=build.full_build_reason,
+        phases=[_phase_message(phase) for phase in build.phases],
     )
     if build.problem is not None:
         message.error.CopyFrom(_build_error(build))
@@ -108,6 +120,16 @@ def build_message(build: Build) -> builds_pb2.Build:
                 hint=build.problem.hint,
             )
         )
+    return message
+
+
+def _progress_message(progress: BuildProgress) -> builds_pb2.BuildProgress:
+    return builds_pb2.BuildProgress(pages_done=progress.done, pages_reused=progress.reused, pages_total=progress.total)
+
+
+def _phase_message(phase: PhaseTime) -> builds_pb2.PhaseDuration:
+    message = builds_pb2.PhaseDuration(phase=_STATES[phase.phase])
+    message.duration.FromMicroseconds(round(phase.seconds * 1e6))
     return message
 
 
@@ -126,6 +148,8 @@ def event_message(event: BuildEvent) -> builds_pb2.BuildEvent:
     if isinstance(event.happening, LogLine):
         message.log.severity = _SEVERITIES[event.happening.severity]
         message.log.text = event.happening.text
+    elif isinstance(event.happening, BuildProgress):
+        message.progress.CopyFrom(_progress_message(event.happening))
     else:
         message.state_change.CopyFrom(build_message(event.happening))
     return message

@@ -117,10 +117,14 @@ class BlobFiles:
 
         Raises `DigestMismatch`, and then nothing is stored.
         """
+        new.seal()
+        self.place(new)
+
+    def place(self, new: NewBlob) -> None:
+        """Move what was sealed into place, as `finish` does."""
+        # Before the rename, so that nobody finds the file and takes it for safe.
+        self._doubtful.add(new.digest.sha256)
         with reporting_os_errors():
-            new.seal()
-            # Before the rename, so that nobody finds the file and takes it for safe.
-            self._doubtful.add(new.digest.sha256)
             new.path.rename(self._path(new.digest))
 
     def sync(self, shards: Collection[str]) -> None:

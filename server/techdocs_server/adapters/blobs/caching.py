@@ -6,11 +6,11 @@ Blobs never change, so nothing is ever stale and nothing has to be invalidated.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterable, AsyncIterator, Collection
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 
 from techdocs_server.adapters.blobs.ranges import byte_range, chunks_of, gathered
 from techdocs_server.domain.digest import Digest
-from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.blobs import BlobStore, OpenFile
 
 
 class CachingBlobStore:
@@ -39,6 +39,10 @@ class CachingBlobStore:
     async def put(self, digest: Digest, content: AsyncIterable[bytes]) -> None:
         """Store bytes in the inner store."""
         await self._inner.put(digest, content)
+
+    async def put_files(self, files: Mapping[Digest, OpenFile]) -> None:
+        """Store files in the inner store."""
+        await self._inner.put_files(files)
 
     def get(self, digest: Digest, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Yield bytes, as the port says; a range of a small blob reads and keeps all of it."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Collection
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 from pathlib import Path
 
 from techdocs_server.adapters.blobs.blob_files import BlobFiles, shard_of
 from techdocs_server.adapters.blobs.blob_reader import BlobReader
+from techdocs_server.adapters.blobs.file_batches import FileBatches
 from techdocs_server.adapters.blobs.folder_syncs import FolderSyncs
 from techdocs_server.adapters.blobs.new_blob import NewBlob
 from techdocs_server.adapters.blobs.ranges import CHUNK_BYTES, byte_range, gathered
 from techdocs_server.adapters.thread_pool import ThreadPool
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.errors import DigestMismatch
+from techdocs_server.ports.blobs import OpenFile
 
 _READERS = 8
 _WRITERS = 8
@@ -38,6 +40,7 @@ class FilesystemBlobStore:
         self._readers = ThreadPool(_READERS, name="blob-read")
         self._writers = ThreadPool(_WRITERS, name="blob-write")
         self._folders = FolderSyncs(self._files.sync, threads=self._writers)
+        self._batches = FileBatches(self._files, threads=self._writers)
 
     async def close(self) -> None:
         """End the threads after what is in flight. Later calls raise `StorageUnavailable`."""
@@ -55,6 +58,10 @@ class FilesystemBlobStore:
         if written:
             await self._folders.synced(shard_of(digest))
             self._files.trust(digest)
+
+    async def put_files(self, files: Mapping[Digest, OpenFile]) -> None:
+        """Store files, as the port says. See `FileBatches`."""
+        await self._batches.put(files)
 
     async def get(self, digest: Digest, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Yield bytes, as the port says. Raises `DigestMismatch` when the stored ones are damaged.
@@ -94,18 +101,23 @@ class FilesystemBlobStore:
             return False
         new = self._files.new(digest)
         try:
-            await self._append(new, content)
-            await self._writers.run(self._files.finish, new)
+            rest = await self._append(new, content)
+            await self._writers.run(self._finish, new, rest)
         except BaseException:
             await self._writers.run_to_end(new.discard)
             raise
         return True
 
-    async def _append(self, new: NewBlob, content: AsyncIterable[bytes]) -> None:
+    async def _append(self, new: NewBlob, content: AsyncIterable[bytes]) -> bytearray:
+        """Write content but for less than 1 MiB in the end, which is returned."""
         waiting = bytearray()
         async for part in content:
             waiting += part
             if len(waiting) >= _WRITE_BYTES:
-                await self._writers.run(new.write, bytes(waiting))
-                waiting.clear()
-        await self._writers.run(new.write, bytes(waiting))
+                await self._writers.run(new.write, waiting)
+                waiting = bytearray()
+        return waiting
+
+    def _finish(self, new: NewBlob, rest: bytearray) -> None:
+        new.write(rest)
+        self._files.finish(new)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Collection
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 
 from techdocs_server.adapters.blobs.ranges import byte_range, chunks_of, gathered
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.errors import BlobMissing, DigestMismatch
+from techdocs_server.ports.blobs import OpenFile
 
 
 class MemoryBlobStore:
@@ -24,6 +25,14 @@ class MemoryBlobStore:
             raise DigestMismatch(digest.sha256)
         self._contents[digest.sha256] = whole
 
+    async def put_files(self, files: Mapping[Digest, OpenFile]) -> None:
+        """Store the bytes of files. They are read here and now: what is kept in memory is small."""
+        for digest, open_file in files.items():
+            if digest.sha256 not in self._contents:
+                with open_file() as file:
+                    whole = file.read()
+                await self.put(digest, _once(whole))
+
     async def get(self, digest: Digest, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Yield bytes, as the port says."""
         start, end = byte_range(digest, offset, length)
@@ -38,3 +47,7 @@ class MemoryBlobStore:
     async def missing(self, digests: Collection[Digest]) -> frozenset[Digest]:
         """Return those of the digests that are not stored."""
         return frozenset(digest for digest in digests if digest.sha256 not in self._contents)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

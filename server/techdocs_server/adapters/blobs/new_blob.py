@@ -27,7 +27,7 @@ class NewBlob:
         self._size_bytes = 0
         self._file: FileIO | None = None
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes | bytearray) -> None:
         """Append bytes. Raises `DigestMismatch` as soon as they are too many."""
         self._size_bytes += len(content)
         if self._size_bytes > self.digest.size_bytes:

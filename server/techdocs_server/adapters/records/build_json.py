@@ -9,7 +9,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from techdocs_server.domain.build import Build, BuildProblem, BuildState, BuildTrigger, BuildWarning, LogLine, Severity
+from techdocs_server.domain.build import (
+    Build,
+    BuildProblem,
+    BuildProgress,
+    BuildState,
+    BuildTrigger,
+    BuildWarning,
+    Happening,
+    LogLine,
+    PhaseTime,
+    Severity,
+)
 from techdocs_server.domain.entity import EntityRef
 
 
@@ -40,6 +51,21 @@ class WarningJSON(TypedDict):
     line: int
 
 
+class ProgressJSON(TypedDict):
+    """How far the pages are."""
+
+    done: int
+    reused: int
+    total: int
+
+
+class PhaseJSON(TypedDict):
+    """How long a build was in a state."""
+
+    phase: str
+    seconds: float
+
+
 class BuildJSON(TypedDict):
     """A build as it was; times as in ISO 8601, in UTC."""
 
@@ -60,30 +86,43 @@ class BuildJSON(TypedDict):
     owner: str
     isolation: str
     warnings: list[WarningJSON]
+    pages: ProgressJSON | None
+    full_build_reason: str
+    phases: list[PhaseJSON]
+    phase_time: str | None
+
+
+BUILD_TIMES = ("create_time", "start_time", "end_time", "phase_time")
 
 
 class HappeningJSON(TypedDict, total=False):
-    """Has one of the two."""
+    """Has one of the three."""
 
     log: LogLineJSON
+    progress: ProgressJSON
     build: BuildJSON
 
 
-def happening_to_json(happening: LogLine | Build) -> HappeningJSON:
+def happening_to_json(happening: Happening) -> HappeningJSON:
     """Return an object that `happening_from_json` reads."""
     if isinstance(happening, LogLine):
         return {"log": {"severity": happening.severity.value, "text": happening.text}}
-    return {"build": _build_to_json(happening)}
+    if isinstance(happening, BuildProgress):
+        return {"progress": _progress_to_json(happening)}
+    return {"build": build_to_json(happening)}
 
 
-def happening_from_json(document: HappeningJSON) -> LogLine | Build:
+def happening_from_json(document: HappeningJSON) -> Happening:
     """Return what `happening_to_json` was given."""
     if "log" in document:
         return LogLine(Severity(document["log"]["severity"]), document["log"]["text"])
-    return _build_from_json(document["build"])
+    if "progress" in document:
+        return _progress_from_json(document["progress"])
+    return build_from_json(document["build"])
 
 
-def _build_to_json(build: Build) -> BuildJSON:
+def build_to_json(build: Build) -> BuildJSON:
+    """Return an object that `build_from_json` reads."""
     return {
         "id": build.id,
         "entity": [build.entity.namespace, build.entity.kind, build.entity.name],
@@ -91,22 +130,25 @@ def _build_to_json(build: Build) -> BuildJSON:
         "create_time": build.create_time.astimezone(UTC).isoformat(),
         "force": build.force,
         "request_id": build.request_id,
-        "start_time": _time_to_json(build.start_time),
-        "end_time": _time_to_json(build.end_time),
+        "start_time": time_to_json(build.start_time),
+        "end_time": time_to_json(build.end_time),
         "revision": build.revision,
         "source_etag": build.source_etag,
         "updated": build.updated,
-        "problem": None if build.problem is None else problem_to_json(build.problem),
+        "problem": None if build.problem is None else _problem_to_json(build.problem),
         "last_sequence": build.last_sequence,
         "trigger": build.trigger.value,
         "owner": build.owner,
         "isolation": build.isolation,
-        "warnings": [warning_to_json(warning) for warning in build.warnings],
+        "warnings": [_warning_to_json(warning) for warning in build.warnings],
+        "pages": None if build.pages is None else _progress_to_json(build.pages),
+        "full_build_reason": build.full_build_reason,
+        "phases": [_phase_to_json(phase) for phase in build.phases],
+        "phase_time": time_to_json(build.phase_time),
     }
 
 
-def problem_to_json(problem: BuildProblem) -> ProblemJSON:
-    """Return an object that `problem_from_json` reads."""
+def _problem_to_json(problem: BuildProblem) -> ProblemJSON:
     return {
         "phase": problem.phase.value,
         "reason": problem.reason,
@@ -118,8 +160,7 @@ def problem_to_json(problem: BuildProblem) -> ProblemJSON:
     }
 
 
-def problem_from_json(document: ProblemJSON) -> BuildProblem:
-    """Return what `problem_to_json` was given."""
+def _problem_from_json(document: ProblemJSON) -> BuildProblem:
     return BuildProblem(
         phase=BuildState(document["phase"]),
         reason=document["reason"],
@@ -131,18 +172,33 @@ def problem_from_json(document: ProblemJSON) -> BuildProblem:
     )
 
 
-def warning_to_json(warning: BuildWarning) -> WarningJSON:
-    """Return an object that `warning_from_json` reads."""
+def _warning_to_json(warning: BuildWarning) -> WarningJSON:
     return {"message": warning.message, "file": warning.file, "line": warning.line}
 
 
-def warning_from_json(document: WarningJSON) -> BuildWarning:
-    """Return what `warning_to_json` was given."""
+def _warning_from_json(document: WarningJSON) -> BuildWarning:
     return BuildWarning(document["message"], document["file"], document["line"])
 
 
-def _build_from_json(document: BuildJSON) -> Build:
-    problem = document["problem"]
+def _progress_to_json(progress: BuildProgress) -> ProgressJSON:
+    return {"done": progress.done, "reused": progress.reused, "total": progress.total}
+
+
+def _progress_from_json(document: ProgressJSON) -> BuildProgress:
+    return BuildProgress(document["done"], document["reused"], document["total"])
+
+
+def _phase_to_json(phase: PhaseTime) -> PhaseJSON:
+    return {"phase": phase.phase.value, "seconds": phase.seconds}
+
+
+def _phase_from_json(document: PhaseJSON) -> PhaseTime:
+    return PhaseTime(BuildState(document["phase"]), document["seconds"])
+
+
+def build_from_json(document: BuildJSON) -> Build:
+    """Return what `build_to_json` was given."""
+    problem, pages = document["problem"], document["pages"]
     return Build(
         id=document["id"],
         entity=EntityRef(*document["entity"]),
@@ -155,16 +211,21 @@ def _build_from_json(document: BuildJSON) -> Build:
         revision=document["revision"],
         source_etag=document["source_etag"],
         updated=document["updated"],
-        problem=None if problem is None else problem_from_json(problem),
+        problem=None if problem is None else _problem_from_json(problem),
         last_sequence=document["last_sequence"],
         trigger=BuildTrigger(document["trigger"]),
         owner=document["owner"],
         isolation=document["isolation"],
-        warnings=tuple(warning_from_json(warning) for warning in document["warnings"]),
+        warnings=tuple(_warning_from_json(warning) for warning in document["warnings"]),
+        pages=None if pages is None else _progress_from_json(pages),
+        full_build_reason=document["full_build_reason"],
+        phases=tuple(_phase_from_json(phase) for phase in document["phases"]),
+        phase_time=_time_from_json(document["phase_time"]),
     )
 
 
-def _time_to_json(moment: datetime | None) -> str | None:
+def time_to_json(moment: datetime | None) -> str | None:
+    """Return a time as in ISO 8601, in UTC."""
     return None if moment is None else moment.astimezone(UTC).isoformat()
 
 

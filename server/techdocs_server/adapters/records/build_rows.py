@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import ColumnElement, RowMapping, and_, or_
 
 from techdocs_server.adapters.records.build_json import (
+    BUILD_TIMES,
+    BuildJSON,
+    build_from_json,
+    build_to_json,
     happening_from_json,
     happening_to_json,
-    problem_from_json,
-    problem_to_json,
-    warning_from_json,
-    warning_to_json,
+    time_to_json,
 )
 from techdocs_server.adapters.records.schema import builds
-from techdocs_server.domain.build import Build, BuildEvent, BuildState, BuildTrigger
+from techdocs_server.domain.build import Build, BuildEvent
 from techdocs_server.domain.entity import EntityRef
 
 
@@ -31,51 +33,18 @@ def is_older(than: tuple[datetime, str]) -> ColumnElement[bool]:
 
 
 def build_row(build: Build) -> dict[str, object]:
-    """Return the row of a build."""
-    return {
-        "id": build.id,
-        "namespace": build.entity.namespace,
-        "kind": build.entity.kind,
-        "name": build.entity.name,
-        "state": build.state.value,
-        "create_time": build.create_time,
-        "force": build.force,
-        "request_id": build.request_id,
-        "start_time": build.start_time,
-        "end_time": build.end_time,
-        "revision": build.revision,
-        "source_etag": build.source_etag,
-        "updated": build.updated,
-        "problem": None if build.problem is None else problem_to_json(build.problem),
-        "last_sequence": build.last_sequence,
-        "trigger": build.trigger.value,
-        "owner": build.owner,
-        "isolation": build.isolation,
-        "warnings": [warning_to_json(warning) for warning in build.warnings],
-    }
+    """Return the row of a build: its JSON, but for the entity and the times, which are searched and sorted by."""
+    document: dict[str, object] = {**build_to_json(build)}
+    del document["entity"]
+    entity = {"namespace": build.entity.namespace, "kind": build.entity.kind, "name": build.entity.name}
+    return {**document, **entity, **{name: getattr(build, name) for name in BUILD_TIMES}}
 
 
 def build_of(row: RowMapping) -> Build:
     """Return the build of a row."""
-    return Build(
-        id=row["id"],
-        entity=EntityRef(row["namespace"], row["kind"], row["name"]),
-        state=BuildState(row["state"]),
-        create_time=row["create_time"],
-        force=row["force"],
-        request_id=row["request_id"],
-        start_time=row["start_time"],
-        end_time=row["end_time"],
-        revision=row["revision"],
-        source_etag=row["source_etag"],
-        updated=row["updated"],
-        problem=None if row["problem"] is None else problem_from_json(row["problem"]),
-        last_sequence=row["last_sequence"],
-        trigger=BuildTrigger(row["trigger"]),
-        owner=row["owner"],
-        isolation=row["isolation"],
-        warnings=tuple(warning_from_json(warning) for warning in row["warnings"]),
-    )
+    entity = [row["namespace"], row["kind"], row["name"]]
+    times = {name: time_to_json(row[name]) for name in BUILD_TIMES}
+    return build_from_json(cast(BuildJSON, {**row, "entity": entity, **times}))
 
 
 def event_row(build_id: str, event: BuildEvent) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from techdocs_server.adapters.sources.blocking_work import BlockingWork
+from techdocs_server.adapters.sources.known_files import KnownSources
 from techdocs_server.adapters.sources.tree import TreeLimits, TreeWalk, open_root
 from techdocs_server.adapters.sources.tree_copy import TreeCopy
 from techdocs_server.domain.catalog_entity import SourceRef
@@ -27,6 +28,7 @@ class LocalDirectoryPreparer:
         """``excluded`` are folders that are part of no source, such as the server's own data."""
         self._limits = TreeLimits(max_bytes=max_bytes, max_files=max_files)
         self._excluded = frozenset(excluded)
+        self._known = KnownSources()
         self._work = BlockingWork(_THREADS, name="source")
 
     def close(self) -> None:
@@ -34,12 +36,12 @@ class LocalDirectoryPreparer:
         self._work.close()
 
     async def etag(self, source: SourceRef) -> str:
-        """See `SourcePreparer.etag`. Every file is read."""
+        """See `SourcePreparer.etag`. Files that did not change since they were read are not read again: see `known_files`."""
         prepared = await self._work.run(lambda stop: self._read(source, None, stop.is_set))
         return prepared.etag
 
     async def prepare(self, source: SourceRef, *, into: Path) -> PreparedSource:
-        """See `SourcePreparer.prepare`. After a cancellation nothing writes into the folder any more."""
+        """See `SourcePreparer.prepare`. Every file is read. After a cancellation nothing writes into the folder any more."""
         return await self._work.run(lambda stop: self._read(source, into, stop.is_set))
 
     def _read(self, source: SourceRef, into: Path | None, is_stopped: Callable[[], bool]) -> PreparedSource:
@@ -47,8 +49,15 @@ class LocalDirectoryPreparer:
         self._refuse_excluded(location, display=source.display)
         root = open_root(location, display=source.display)
         try:
-            walk = TreeWalk(self._limits, excluded=_identities(self._excluded), is_stopped=is_stopped)
-            etag = TreeCopy(walk, into=into).etag(root)
+            files = self._known.of(source.location)
+            walk = TreeWalk(
+                self._limits,
+                excluded=_identities(self._excluded),
+                is_stopped=is_stopped,
+                known=files if into is None else None,
+            )
+            etag = TreeCopy(walk, into=into, learnt=files).etag(root)
+            self._known.keep(source.location, files)
         finally:
             os.close(root)
         return PreparedSource(etag=etag, warnings=tuple(walk.warnings))

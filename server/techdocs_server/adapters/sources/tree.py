@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from techdocs_server.adapters.sources.known_files import KnownFiles
 from techdocs_server.domain.errors import BuildStepFailed, QuotaExceeded
 
 MAX_DEPTH = 64
@@ -49,10 +50,15 @@ class TreeLimits:
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """A regular file, open for reading; ``path`` is relative, with slashes, in the file system's own bytes."""
+    """A regular file; ``path`` is relative, with slashes, in the file system's own bytes.
+
+    It is open for reading, unless ``digest``, its SHA-256, is known; then the descriptor is -1.
+    """
 
     path: bytes
-    descriptor: int
+    status: os.stat_result
+    descriptor: int = -1
+    digest: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -60,12 +66,13 @@ class TreeWalk:
     """One walk over a tree, and what it found to warn of.
 
     ``excluded`` are (device, inode) of folders that are not part of it;
-    ``is_stopped`` is asked before each file.
+    ``is_stopped`` is asked before each file. Files that are ``known`` are not opened.
     """
 
     limits: TreeLimits
     excluded: Collection[tuple[int, int]]
     is_stopped: Callable[[], bool]
+    known: KnownFiles | None = None
     warnings: list[str] = field(default_factory=list)
     _files: int = 0
     _folders: int = 0
@@ -114,18 +121,32 @@ class TreeWalk:
     def _file(self, parent: int, name: bytes, path: bytes) -> Iterator[TreeFile]:
         if self.is_stopped():
             raise Stopped
+        if (known := self._known(parent, name, path)) is not None:
+            self._files = self._counted(self._files, "files", path)
+            yield known
+            return
         descriptor = self._open(name, _OPEN_FILE, parent, path)
         if descriptor is None:
             return
         try:
-            mode = os.fstat(descriptor).st_mode
-            if stat.S_ISREG(mode):
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
                 self._files = self._counted(self._files, "files", path)
-                yield TreeFile(path, descriptor)
+                yield TreeFile(path, status, descriptor)
             else:
-                self._omit(path, _what(mode))
+                self._omit(path, _what(status.st_mode))
         finally:
             os.close(descriptor)
+
+    def _known(self, parent: int, name: bytes, path: bytes) -> TreeFile | None:
+        if self.known is None:
+            return None
+        try:
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            return None  # opening it will tell
+        digest = self.known.digest(path, status) if stat.S_ISREG(status.st_mode) else None
+        return None if digest is None else TreeFile(path, status, digest=digest)
 
     def _listing(self, folder: int, prefix: bytes) -> list[tuple[bytes, int]]:
         """Return (name, type as in st_mode) of a folder's entries, sorted; no more are read than the limits allow."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from techdocs_server.adapters.blobs.os_problems import storage_problem
+from techdocs_server.adapters.sources.known_files import KnownFiles
 from techdocs_server.adapters.sources.tree import Stopped, TreeFile, TreeWalk, readable, unreadable
 from techdocs_server.domain.errors import QuotaExceeded
 
@@ -21,12 +22,14 @@ class TreeCopy:
     """Reads every file of a walk once. With a folder to copy into, the bytes hashed are the bytes written.
 
     Only content and paths are copied: modes, times and owners are the copy's own.
+    ``learnt`` is told the digests; those that the walk knows already are not computed.
     """
 
-    def __init__(self, walk: TreeWalk, *, into: Path | None) -> None:
+    def __init__(self, walk: TreeWalk, *, into: Path | None, learnt: KnownFiles | None = None) -> None:
         self._walk = walk
-        self._into = into
-        self._made: set[Path] = set()
+        self._into = None if into is None else os.fsencode(into) + b"/"
+        self._learnt = learnt
+        self._made: set[bytes] = set()
         self._bytes = 0
 
     def etag(self, root: int) -> str:
@@ -45,54 +48,76 @@ class TreeCopy:
         return digest.hexdigest()
 
     def _take(self, file: TreeFile) -> bytes:
+        if file.digest is not None:
+            self._count(file.status.st_size, file.path)
+            return file.digest
+        if self._into is None:
+            digest = hashlib.sha256()
+            for chunk in self._chunks(file):
+                digest.update(chunk)
+            content_sha256 = digest.digest()
+        else:
+            content_sha256 = self._copy(file, self._into + file.path)
+        if self._learnt is not None:
+            self._learnt.learn(file.path, file.status, content_sha256)
+        return content_sha256
+
+    def _copy(self, file: TreeFile, target: bytes) -> bytes:
         digest = hashlib.sha256()
-        copy = None if self._into is None else self._create(self._into / os.fsdecode(file.path))
+        copy = self._create(target)
         try:
             for chunk in self._chunks(file):
                 digest.update(chunk)
-                if copy is not None:
-                    _write(copy, chunk)
+                _write(copy, chunk)
         finally:
-            if copy is not None:
-                os.close(copy)
+            os.close(copy)
         return digest.digest()
 
     def _chunks(self, file: TreeFile) -> Iterator[bytes]:
-        limit = self._walk.limits.max_bytes
-        while chunk := _read(file):
-            self._bytes += len(chunk)
-            if self._bytes > limit:
-                raise QuotaExceeded(f"the source is larger than {limit} bytes: {readable(file.path)} goes beyond")
+        size, taken = file.status.st_size, 0
+        while True:
+            # One byte more than there should be: a file that did not change takes one read, and a small buffer.
+            wanted = min(_CHUNK_BYTES, max(size - taken, 0) + 1)
+            chunk = _read(file, wanted)
+            if not chunk:
+                return
+            taken += len(chunk)
+            self._count(len(chunk), file.path)
             if self._walk.is_stopped():
                 raise Stopped
             yield chunk
+            if taken == size and len(chunk) < wanted:
+                return
 
-    def _create(self, path: Path) -> int:
-        with _unwritable_as_failure():
-            if path.parent not in self._made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._made.add(path.parent)
+    def _count(self, size: int, path: bytes) -> None:
+        limit = self._walk.limits.max_bytes
+        self._bytes += size
+        if self._bytes > limit:
+            raise QuotaExceeded(f"the source is larger than {limit} bytes: {readable(path)} goes beyond")
+
+    def _create(self, path: bytes) -> int:
+        parent = path.rpartition(b"/")[0]
+        try:
+            if parent not in self._made:
+                Path(os.fsdecode(parent)).mkdir(parents=True, exist_ok=True)
+                self._made.add(parent)
             return os.open(path, _OPEN_COPY, 0o644)
+        except OSError as error:
+            # Nothing its author could mend.
+            raise storage_problem(error) from error
 
 
-def _read(file: TreeFile) -> bytes:
+def _read(file: TreeFile, size: int) -> bytes:
     try:
-        return os.read(file.descriptor, _CHUNK_BYTES)
+        return os.read(file.descriptor, size)
     except OSError as error:
         raise unreadable(file.path, error) from error
 
 
 def _write(copy: int, chunk: bytes) -> None:
-    with _unwritable_as_failure():
-        rest = memoryview(chunk)
+    rest = memoryview(chunk)
+    try:
         while rest:
             rest = rest[os.write(copy, rest) :]
-
-
-@contextmanager
-def _unwritable_as_failure() -> Iterator[None]:
-    try:
-        yield
     except OSError as error:
-        # Nothing its author could mend.
         raise storage_problem(error) from error

@@ -9,20 +9,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from techdocs_server.adapters.generators.cleanup import finish, remove_folder
+from techdocs_server.adapters.generators.cleanup import finish
+from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.domain.errors import StorageUnavailable
 
 
 class LocalWorkspaces:
     """Makes workspaces below ``root``, which it owns: what an earlier process left there is removed.
 
-    Constructing raises `StorageUnavailable` when the folder cannot be made.
+    A workspace is gone at its end, and its space is free soon after: to remove some
+    thousand files takes as long as to render some pages. Constructing raises
+    `StorageUnavailable` when the folder cannot be made.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, removal: FolderRemoval) -> None:
         self._root = root
-        remove_folder(root)
+        self._removal = removal
         try:
+            if root.exists():
+                removal.take(root)
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise StorageUnavailable(_problem(error)) from error
@@ -35,7 +40,7 @@ class LocalWorkspaces:
             await finish(asyncio.to_thread(_make, folder))
             yield folder
         finally:
-            await finish(asyncio.to_thread(remove_folder, folder))
+            await finish(asyncio.to_thread(self._removal.take, folder))
 
 
 def _make(folder: Path) -> None:

@@ -75,6 +75,10 @@ def _make_builds() -> None:
         sa.Column("owner", sa.Text, nullable=False),
         sa.Column("isolation", sa.Text, nullable=False),
         sa.Column("warnings", sa.JSON, nullable=False),
+        sa.Column("pages", sa.JSON(none_as_null=True)),
+        sa.Column("full_build_reason", sa.Text, nullable=False),
+        sa.Column("phases", sa.JSON, nullable=False),
+        sa.Column("phase_time", UTCDateTime),
         sa.UniqueConstraint("request_id", name="builds_request"),
     )
     active = sa.text("state NOT IN ('succeeded', 'failed', 'cancelled')")
