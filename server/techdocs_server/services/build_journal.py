@@ -6,12 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 
-from techdocs_server.domain.build import Build, BuildEvent, BuildProblem, BuildState, BuildWarning, LogLine, Severity
+from techdocs_server.domain.build import (
+    Build,
+    BuildEvent,
+    BuildProblem,
+    BuildProgress,
+    BuildState,
+    BuildWarning,
+    Happening,
+    LogLine,
+    Severity,
+)
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.records import BuildRecords
 from techdocs_server.services.build_events import BuildEvents
+
+_PROGRESS_SECONDS = 0.5
 
 
 class BuildJournal:
@@ -30,6 +43,8 @@ class BuildJournal:
         self._pending: list[BuildEvent] = []
         self._something_pending = asyncio.Event()
         self._storing = asyncio.Lock()
+        self._told: datetime | None = None
+        self._told_all = False
 
     def log(self, line: LogLine) -> None:
         """Add a line of log."""
@@ -38,6 +53,16 @@ class BuildJournal:
     def say(self, text: str, severity: Severity = Severity.INFO) -> None:
         """Add a line of our own to the log."""
         self._add(LogLine(severity, text))
+
+    def progress(self, progress: BuildProgress) -> None:
+        """Note how far the pages are; an event tells about twice a second at most, and once when all are done."""
+        self.build = replace(self.build, pages=progress)
+        now = self._clock.now()
+        is_complete = progress.done == progress.total and not self._told_all
+        if is_complete or self._told is None or (now - self._told).total_seconds() >= _PROGRESS_SECONDS:
+            self._told = now
+            self._told_all |= is_complete
+            self._add(progress)
 
     async def move(self, state: BuildState, *, problem: BuildProblem | None = None) -> None:
         """Change the state and store it with everything before it. Raises `StorageUnavailable`."""
@@ -51,6 +76,8 @@ class BuildJournal:
         source_etag: str | None = None,
         isolation: str | None = None,
         warnings: tuple[BuildWarning, ...] | None = None,
+        pages: BuildProgress | None = None,
+        full_build_reason: str | None = None,
     ) -> None:
         """Note facts about the build; they are stored with the next event."""
         self.build = replace(
@@ -58,6 +85,8 @@ class BuildJournal:
             source_etag=self.build.source_etag if source_etag is None else source_etag,
             isolation=self.build.isolation if isolation is None else isolation,
             warnings=self.build.warnings if warnings is None else warnings,
+            pages=self.build.pages if pages is None else pages,
+            full_build_reason=self.build.full_build_reason if full_build_reason is None else full_build_reason,
         )
 
     async def succeed(self, *, revision: str, updated: bool) -> None:
@@ -75,7 +104,7 @@ class BuildJournal:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _add(self, happening: LogLine | Build) -> None:
+    def _add(self, happening: Happening) -> None:
         sequence = self.build.last_sequence + 1
         self.build = replace(self.build, last_sequence=sequence)
         if isinstance(happening, Build):

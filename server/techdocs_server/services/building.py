@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
-from techdocs_server.domain.build import BuildState, BuildWarning, Severity
+from techdocs_server.domain.build import Build, BuildState, BuildWarning, Severity
 from techdocs_server.domain.errors import RevisionConflict
-from techdocs_server.ports.generator import GenerateRequest, SiteGenerator
+from techdocs_server.domain.site import SitePointer
+from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, SiteGenerator
 from techdocs_server.ports.records import SiteRecords
+from techdocs_server.ports.reuse import ReuseStates
 from techdocs_server.ports.workspace import Workspaces
 from techdocs_server.services.build_journal import BuildJournal
+from techdocs_server.services.compressing import Variants
 from techdocs_server.services.publishing import Published, Publisher, SiteToPublish
 from techdocs_server.services.sources import Sources
 
@@ -32,14 +37,18 @@ class SiteBuilder:
         generator: SiteGenerator,
         publisher: Publisher,
         workspaces: Workspaces,
+        reuse: ReuseStates,
         limits: BuildLimits,
+        variants: Variants | None = None,
     ) -> None:
         self._sources = sources
         self._sites = sites
         self._generator = generator
         self._publisher = publisher
         self._workspaces = workspaces
+        self._reuse = reuse
         self._limits = limits
+        self._variants = variants
 
     async def run(self, journal: BuildJournal) -> None:
         """Take a queued build to its good end.
@@ -48,6 +57,10 @@ class SiteBuilder:
         journal's build is then in the phase it failed in, and the site is as it
         was before.
         """
+        with self._variants.held_back() if self._variants is not None else nullcontext():
+            await self._run(journal)
+
+    async def _run(self, journal: BuildJournal) -> None:
         entity = journal.build.entity
         # The pointer is read before the source: whatever moves it from here on makes this publish lose.
         pointer = await self._sites.pointer(entity)
@@ -69,6 +82,7 @@ class SiteBuilder:
                 await journal.succeed(revision=pointer.revision, updated=False)
                 return
             await journal.move(BuildState.GENERATING)
+            left = self._folder_for_the_next_build(workspace)
             generated = await self._generator.generate(
                 GenerateRequest(
                     tree=tree,
@@ -76,16 +90,51 @@ class SiteBuilder:
                     site_name=source.site_name,
                     timeout_seconds=self._limits.timeout_seconds,
                     edit_links=prepared.edit_links,
+                    reuse_from=await self._earlier(journal.build, pointer),
+                    reuse_into=left,
                 ),
                 log=journal.log,
+                progress=journal.progress,
             )
-            journal.learn(isolation=generated.isolation, warnings=journal.build.warnings + generated.warnings)
+            journal.learn(
+                isolation=generated.isolation,
+                warnings=journal.build.warnings + generated.warnings,
+                pages=generated.pages,
+                full_build_reason=self._full_build_reason(journal.build, generated),
+            )
             await journal.move(BuildState.PUBLISHING)
             published = await self._publisher.publish(
-                SiteToPublish(entity, output, generated, etag, journal.build.name, expected=pointer)
+                SiteToPublish(
+                    entity,
+                    output,
+                    generated,
+                    etag,
+                    journal.build.name,
+                    expected=pointer,
+                    stores_everything=journal.build.force,
+                )
             )
+            if left is not None:
+                await self._reuse.keep(entity, left, revision=published.revision)
             self._report(journal, published)
         await journal.succeed(revision=published.revision, updated=published.updated)
+
+    def _folder_for_the_next_build(self, workspace: Path) -> Path | None:
+        if not self._reuse.keeps_any:
+            return None
+        folder = workspace / "reuse"
+        folder.mkdir()
+        return folder
+
+    async def _earlier(self, build: Build, pointer: SitePointer | None) -> Path | None:
+        # Who forces a build wants it made anew, whatever was wrong with the last one.
+        if pointer is None or build.force:
+            return None
+        return await self._reuse.find(build.entity, revision=pointer.revision)
+
+    @staticmethod
+    def _full_build_reason(build: Build, generated: GeneratedSite) -> str:
+        return "the build was forced" if build.force else generated.full_build_reason
 
     @staticmethod
     def _report(journal: BuildJournal, published: Published) -> None:

@@ -13,7 +13,6 @@ be repeated as it is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,15 +29,16 @@ from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.generator import GeneratedSite
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.ports.site_files import SiteFiles
+from techdocs_server.services.compressing import Variants
 from techdocs_server.services.reading import SiteReader
-
-# Uploads at a time: enough to hide one store's latency, few enough to leave it to others.
-_PARALLEL_PUTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class SiteToPublish:
-    """A generated site on the local disk. ``expected`` is the pointer as it was when the build began."""
+    """A generated site on the local disk. ``expected`` is the pointer as it was when the build began.
+
+    ``stores_everything`` asks the store even for what the expected revision has, to heal a damaged one.
+    """
 
     entity: EntityRef
     root: Path
@@ -46,6 +46,7 @@ class SiteToPublish:
     source_etag: str
     build: str
     expected: SitePointer | None
+    stores_everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +61,61 @@ class Publisher:
     """Publishes generated sites."""
 
     def __init__(
-        self, sites: SiteRecords, blobs: BlobStore, files: SiteFiles, reader: SiteReader, clock: Clock
+        self,
+        sites: SiteRecords,
+        blobs: BlobStore,
+        files: SiteFiles,
+        reader: SiteReader,
+        clock: Clock,
+        variants: Variants | None = None,
     ) -> None:
         self._sites = sites
         self._blobs = blobs
         self._files = files
         self._reader = reader
         self._clock = clock
+        self._variants = variants
 
     async def publish(self, site: SiteToPublish) -> Published:
         """Store what is missing and move the pointer.
 
         Publishes nothing when the files and the source etag are those of the
-        current revision. Raises `RevisionConflict` when the pointer moved since
+        current revision. With ``stores_everything`` a damaged store is whole
+        afterwards, as far as the site goes. Raises `RevisionConflict` when the pointer moved since
         ``site.expected`` was read, `QuotaExceeded`, `StorageUnavailable`, and
         `BuildStepFailed` when the site has no index.html.
         """
-        digests = {
-            path: digest for path, digest in (await self._files.digests(site.root)).items() if path != METADATA_PATH
-        }
+        before = await self._manifest_before(site)
+        previous = None if before is None else _without_metadata(before)
+        written = _without_metadata(await self._files.digests(site.root))
+        digests = {**_reused(site, previous), **written}
         if INDEX not in digests:
             raise no_front_page()
-        previous = await self._previous_files(site)
-        if site.expected is not None and previous == digests:
-            return await self._keep(site, site.expected)
-        return await self._replace(site, digests)
+        self._files.check(digests)
+        # What the revision before names is stored, unless the store is damaged: for that one forces a build.
+        known = frozenset() if site.stores_everything else frozenset((previous or {}).values())
+        await self._store_files(site.root, {path: digest for path, digest in written.items() if digest not in known})
+        if site.expected is None or previous != digests or (site.stores_everything and await self._is_damaged(before)):
+            published, files = await self._replace(site, digests)
+        else:
+            published, files = await self._keep(site, site.expected), digests
+        if self._variants is not None:
+            self._variants.published(site.entity, files, before=before)
+        return published
 
-    async def _previous_files(self, site: SiteToPublish) -> Mapping[str, Digest] | None:
-        """Return the current files less the metadata, or None where they cannot serve as a base."""
+    async def _manifest_before(self, site: SiteToPublish) -> Mapping[str, Digest] | None:
+        """Return the files of the current revision, or None where they cannot serve as a base."""
         if site.expected is None:
             return None
         try:
             view = await self._reader.open(site.entity, site.expected.revision)
         except ContentCorrupt:
             return None  # a forced sync of a damaged site must store everything again
-        return {path: digest for path, digest in view.manifest.files.items() if path != METADATA_PATH}
+        return view.manifest.files
+
+    async def _is_damaged(self, before: Mapping[str, Digest] | None) -> bool:
+        """Whether the store lacks the one file of a revision that a build does not make again."""
+        return before is not None and bool(await self._blobs.missing([before[METADATA_PATH]]))
 
     async def _keep(self, site: SiteToPublish, current: SitePointer) -> Published:
         if current.source_etag != site.source_etag:
@@ -110,7 +131,9 @@ class Publisher:
             raise RevisionConflict(str(site.entity))
         return Published(current.revision, updated=False)
 
-    async def _replace(self, site: SiteToPublish, digests: Mapping[str, Digest]) -> Published:
+    async def _replace(
+        self, site: SiteToPublish, digests: Mapping[str, Digest]
+    ) -> tuple[Published, Mapping[str, Digest]]:
         now = self._clock.now()
         metadata = SiteMetadata(
             site_name=site.generated.site_name,
@@ -120,7 +143,6 @@ class Publisher:
             files=tuple(sorted({*digests, METADATA_PATH})),
         ).to_json()
         manifest = Manifest({**digests, METADATA_PATH: Digest.of(metadata)})
-        await self._store_files(site.root, digests)
         await self._blobs.put(Digest.of(metadata), _once(metadata))
         await self._blobs.put(manifest.digest, _once(manifest.canonical))
         revision = await self._sites.add_revision(
@@ -140,20 +162,32 @@ class Publisher:
         pointer = await self._sites.move_pointer(
             site.entity, to=revision.revision, source_etag=site.source_etag, expected=site.expected, now=now
         )
-        return Published(pointer.revision, updated=True)
+        return Published(pointer.revision, updated=True), manifest.files
 
     async def _store_files(self, root: Path, digests: Mapping[str, Digest]) -> None:
-        paths = {digest: path for path, digest in digests.items()}
-        missing = await self._blobs.missing(tuple(paths))
-        slots = asyncio.Semaphore(_PARALLEL_PUTS)
+        """Store what the store lacks of these files."""
+        await self._blobs.put_files({digest: self._files.opener(root, path) for path, digest in digests.items()})
 
-        async def store(digest: Digest) -> None:
-            async with slots:
-                await self._blobs.put(digest, self._files.read(root, paths[digest]))
 
-        async with asyncio.TaskGroup() as group:
-            for digest in sorted(missing):
-                group.create_task(store(digest))
+def _reused(site: SiteToPublish, previous: Mapping[str, Digest] | None) -> Mapping[str, Digest]:
+    """Return the files that the generator left as they are, by the digests of the revision they are in.
+
+    The generator says no digest: one that it made up could name a file of another site.
+    """
+    reused = site.generated.reused - {METADATA_PATH}
+    unknown = reused - (previous or {}).keys()
+    if unknown:
+        raise BuildStepFailed(
+            f"the generator reuses {min(unknown)!r}, which the current revision does not have",
+            reason=BuildFailureReason.OUTPUT_REFUSED,
+            hint="sync with force, which renders every page",
+        )
+    return {path: (previous or {})[path] for path in reused}
+
+
+def _without_metadata(files: Mapping[str, Digest]) -> dict[str, Digest]:
+    """Return files less the one that only we write."""
+    return {path: digest for path, digest in files.items() if path != METADATA_PATH}
 
 
 def no_front_page() -> BuildStepFailed:

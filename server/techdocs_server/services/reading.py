@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from techdocs_server.domain.digest import Digest
+from techdocs_server.domain.encoding import ContentEncoding, is_compressible
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import (
     BlobMissing,
@@ -21,9 +22,11 @@ from techdocs_server.domain.errors import (
     SiteNotFound,
 )
 from techdocs_server.domain.manifest import Manifest, ManifestInvalid
+from techdocs_server.domain.media_type import media_type
 from techdocs_server.domain.site_path import index_candidates
 from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.records import SiteRecords
+from techdocs_server.services.compressing import Variants
 
 # A manifest entry is about 300 bytes in memory: 200,000 of them are 60 MB.
 _CACHED_MANIFEST_FILES = 200_000
@@ -40,6 +43,20 @@ class LocatedContent:
     @property
     def etag(self) -> str:
         """Strong entity tag with its quotes: the bytes' own digest."""
+        return f'"{self.digest.sha256}"'
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedVariant:
+    """One file of one revision, compressed."""
+
+    content: LocatedContent
+    encoding: ContentEncoding
+    digest: Digest
+
+    @property
+    def etag(self) -> str:
+        """Strong entity tag with its quotes: the encoded bytes' own digest, unlike that of the file."""
         return f'"{self.digest.sha256}"'
 
 
@@ -62,9 +79,10 @@ class SiteView:
 class SiteReader:
     """Opens sites and reads their bytes."""
 
-    def __init__(self, sites: SiteRecords, blobs: BlobStore) -> None:
+    def __init__(self, sites: SiteRecords, blobs: BlobStore, variants: Variants | None = None) -> None:
         self._sites = sites
         self._blobs = blobs
+        self._variants = variants
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._cached_files = 0
 
@@ -100,6 +118,24 @@ class SiteReader:
     async def read_all(self, view: SiteView, content: LocatedContent) -> bytes:
         """Return all bytes of a file that the caller knows to be small."""
         return b"".join([chunk async for chunk in self.read(view, content)])
+
+    async def locate_variant(self, content: LocatedContent, encoding: ContentEncoding) -> LocatedVariant | None:
+        """Return a file's variant in an encoding, or None when there is none now. Never an error: the file is there."""
+        if self._variants is None or not is_compressible(media_type(content.path), content.digest.size_bytes):
+            return None
+        digest = await self._variants.locate(content.digest, encoding)
+        return None if digest is None else LocatedVariant(content, encoding, digest)
+
+    async def read_variant(self, variant: LocatedVariant) -> bytes | None:
+        """Return all bytes of a variant, checked, or None when it was lost or damaged since it was located.
+
+        The caller then serves the file itself. They are fewer than 30 MiB, and some 60 KB for a page.
+        """
+        if self._variants is None:
+            return None
+        found = await self._variants.read(variant.content.digest, variant.encoding)
+        # Another one by now: its entity tag is not the one that the caller knows.
+        return found.content if found is not None and found.digest == variant.digest else None
 
     async def _manifest(self, entity: EntityRef, digest: Digest) -> Manifest:
         if (cached := self._manifests.get(digest.sha256)) is not None:

@@ -15,6 +15,7 @@ from techdocs_server.domain.site import Revision, Site, SitePointer
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.queue import BuildQueue
 from techdocs_server.ports.records import BuildRecords, SiteRecords
+from techdocs_server.ports.reuse import ReuseStates
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.dispatching import Dispatcher
 
@@ -30,6 +31,7 @@ class SiteLife:
         dispatcher: Dispatcher,
         queue: BuildQueue,
         events: BuildEvents,
+        reuse: ReuseStates,
         clock: Clock,
     ) -> None:
         self._sites = sites
@@ -37,6 +39,7 @@ class SiteLife:
         self._dispatcher = dispatcher
         self._queue = queue
         self._events = events
+        self._reuse = reuse
         self._clock = clock
 
     async def site(self, entity: EntityRef) -> tuple[Site, Build | None]:
@@ -96,7 +99,8 @@ class SiteLife:
         while (pointer := await self._sites.pointer(entity)) is not None:
             self._check(entity, pointer, etag)
             try:
-                return await self._sites.delete_site(entity, expected=pointer)
+                await self._sites.delete_site(entity, expected=pointer)
+                return await self._reuse.forget(entity)
             except RevisionConflict:
                 continue
         if not allow_missing:

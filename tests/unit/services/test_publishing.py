@@ -30,7 +30,7 @@ async def test_publish_stopped_before_any_store_call_shows_readers_a_whole_revis
                 assert {await service.page(f"{name}.html") for name in ("index", "a", "b")} == {"old"}
             else:
                 break
-        # The look-up, the one blob of three equal pages, the metadata: what was stored is not stored again.
+        # The one blob of three equal pages, the metadata, the manifest.
         assert stops == 3
         assert {await service.page(f"{name}.html") for name in ("index", "a", "b")} == {"new"}
 

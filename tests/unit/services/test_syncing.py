@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from techdocs_server.domain.build import Build, BuildState, LogLine
+from techdocs_server.domain.build import Build, BuildState
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import (
     BuildCancelled,
@@ -177,7 +177,7 @@ async def test_a_stream_tells_everything_once_and_in_order(tmp_path: Path) -> No
         assert [event.sequence for event in events] == list(range(1, len(events) + 1))
         assert events[-1].is_last
         assert isinstance(items[-1], SyncResult)
-        states = [str(event.happening.state) for event in events if not isinstance(event.happening, LogLine)]
+        states = [str(event.happening.state) for event in events if isinstance(event.happening, Build)]
         assert states == ["queued", "preparing", "generating", "publishing", "succeeded"]
 
 
