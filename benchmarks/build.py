@@ -1,73 +1,76 @@
-"""Building: a cold sync, from the call until the site is readable, against plain ``mkdocs build``.
+"""Building, beside plain ``mkdocs build`` of the same pages in a fresh process.
 
-Cases: manual (this project's own docs/). Every cold sync has an empty data
-directory; the server is up before the clock starts, as it is for users.
+Cases, each with a number of pages behind it: cold (a sync on an empty data
+directory), edit (from writing one page's file until readers get the new text),
+unchanged (a sync that finds nothing to do), add (one page more, as edit), objects
+(blobs that one edited page adds, beside the files of the site), memory (what all
+processes of a cold build take together at most). ``--only curve`` is edit for every
+number of pages. The server is up and ready before the clock starts, as it is for
+users.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
-import tempfile
-import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
-from techdocs.v1 import builds_pb2, builds_pb2_grpc, entity_pb2
+from benchmarks.build_cases import EDIT_TARGET_SECONDS, FULL, OBJECTS_TARGET, QUICK, Cases
+from benchmarks.pairs import Options, Row, report
 
-from benchmarks.pairs import Options, Row, in_turn, options, report
-from tests.support.services import running
-
-ROOT = Path(__file__).resolve().parent.parent
-ENTITY = entity_pb2.EntityRef(kind="component", name="techdocs-service")
+_CURVE = "curve"
 
 
-async def cold_sync() -> float:
-    """Return the seconds of one sync on an empty data directory."""
-    with tempfile.TemporaryDirectory() as folder:
-        catalog = ROOT / "catalog-info.yaml"
-        async with (
-            running("server", Path(folder), catalog=catalog, log_level="warning") as service,
-            grpc.aio.insecure_channel(service.grpc) as channel,
-        ):
-            await channel.channel_ready()
-            began = time.perf_counter()
-            answer = await builds_pb2_grpc.BuildServiceStub(channel).SyncSite(
-                builds_pb2.SyncSiteRequest(entity=ENTITY), timeout=300
-            )
-            took = time.perf_counter() - began
-            if not answer.updated:
-                raise RuntimeError("the sync built nothing")
-            return took
+@dataclass(frozen=True)
+class BuildOptions(Options):
+    """What the command line asks for."""
+
+    tree: Path | None
+
+    def wants(self, case: str) -> bool:
+        """Whether a case is to be measured."""
+        return super().wants(case) or (self.only == _CURVE and case.startswith("edit-"))
 
 
-async def plain_build() -> float:
-    """Return the seconds of ``mkdocs build`` in a fresh process."""
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", folder, cwd=ROOT
-        )
-        if await process.wait() != 0:
-            raise RuntimeError("mkdocs build failed")
-        return time.perf_counter() - began
+def options() -> BuildOptions:
+    """Parse the command line: that of the other benchmarks, and a tree."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a JSON object per row instead of a table")
+    parser.add_argument("--only", metavar="CASE", help="measure one case, such as edit-1600")
+    parser.add_argument("--quick", action="store_true", help="a minute's worth, less certain")
+    parser.add_argument("--tree", metavar="PATH", type=Path, help="measure a source of your own as well")
+    parsed = parser.parse_args()
+    return BuildOptions(parsed.json, parsed.only, parsed.quick, parsed.tree)
 
 
-async def measure(chosen: Options) -> list[Row]:
-    """Measure the cases."""
-    rounds = 3 if chosen.quick else 9
-    cases = {"manual": (cold_sync, plain_build)}
-    return [
-        await in_turn(case, ours, peer, rounds=rounds, better="lower")
-        for case, (ours, peer) in cases.items()
-        if chosen.wants(case)
-    ]
+async def measure(chosen: BuildOptions) -> Mapping[str, Sequence[Row]]:
+    """Measure the cases; return the rows by their unit."""
+    cases = Cases(QUICK if chosen.quick else FULL, chosen.wants)
+    rows: dict[str, list[Row]] = {"s": [], "blobs": [], "MiB": []}
+    async for row in cases.seconds(chosen.tree):
+        rows["s"].append(row)
+    async for unit, row in cases.large():
+        rows[unit].append(row)
+    if (memory := await cases.memory()) is not None:
+        rows["MiB"].append(memory)
+    return {unit: found for unit, found in rows.items() if found}
 
 
 def main() -> None:
-    """Measure and print."""
-    chosen = options(__doc__)
-    report(asyncio.run(measure(chosen)), unit="s", peer="mkdocs build", chosen=chosen)
+    """Measure and print, each case in its own unit."""
+    chosen = options()
+    tables = asyncio.run(measure(chosen)) or {"s": ()}
+    for unit, rows in tables.items():
+        report(rows, unit=unit, peer="mkdocs build", chosen=chosen)
+    if chosen.as_json:
+        return
+    for row in (row for rows in tables.values() for row in rows):
+        if row.case == "edit-1600":
+            print(f"an edited page of 1,600 is live in {row.ours:.2f} s (target: {EDIT_TARGET_SECONDS:g} s)")
+        if row.case.startswith("objects"):
+            print(f"an edited page adds {row.ours:.0f} blobs (target: {OBJECTS_TARGET} at most)")
 
 
 if __name__ == "__main__":

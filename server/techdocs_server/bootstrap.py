@@ -17,12 +17,16 @@ from techdocs_server.adapters.blobs.caching import CachingBlobStore
 from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
 from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
+from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
+from techdocs_server.adapters.removal import FolderRemoval
+from techdocs_server.adapters.reuse.local import LocalReuseStates
+from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
 from techdocs_server.adapters.workspaces.local import LocalWorkspaces
 from techdocs_server.build_tools import (
     StartFailed,
@@ -42,6 +46,7 @@ from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.compressing import Variants
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.dispatching import Dispatcher
 from techdocs_server.services.listing import Listings
@@ -70,6 +75,7 @@ class EmbeddedService:
         self._events: BuildEvents | None = None
         self._server: TechDocsServer | None = None
         self._refresher: Refresher | None = None
+        self._variants: Variants | None = None
         self._tls: TLS | None = None
 
     async def start(self) -> int:
@@ -99,7 +105,9 @@ class EmbeddedService:
         folder = _own_data_directory(settings.data_directory, self._resources)
         blobs, sites, builds = await self._open_stores(folder)
         hosts = make_source_hosts(settings)
-        workspaces = LocalWorkspaces(folder / "workspaces")
+        removal = FolderRemoval(folder / "removed")
+        self._own(removal.close)
+        workspaces = LocalWorkspaces(folder / "workspaces", removal=removal)
         catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}), source_hosts=hosts)
         self._own(catalog.close)
         preparer = make_preparer(
@@ -108,17 +116,22 @@ class EmbeddedService:
         files = make_site_files(settings)
         self._own(files.close)
         generator = await make_generator(settings, folder / "workspaces")
+        self._own_async(generator.close)
+        generator.preload()
 
         events = self._events = BuildEvents(builds)
-        reader = SiteReader(sites, blobs)
+        reader = SiteReader(sites, blobs, self._variants)
         sources = Sources(catalog, preparer, generator)
+        reuse = LocalReuseStates(folder / "reuse", max_bytes=settings.reuse_max_bytes, removal=removal)
         builder = SiteBuilder(
             sources=sources,
             sites=sites,
             generator=generator,
-            publisher=Publisher(sites, blobs, files, reader, clock),
+            publisher=Publisher(sites, blobs, files, reader, clock, self._variants),
             workspaces=workspaces,
+            reuse=reuse,
             limits=BuildLimits(timeout_seconds=settings.build_timeout_seconds),
+            variants=self._variants,
         )
         dispatcher = Dispatcher(builder=builder, records=builds, events=events, clock=clock)
         starter = BuildStarter(sources=sources, records=builds, queue=self._queue, dispatcher=dispatcher, clock=clock)
@@ -147,6 +160,7 @@ class EmbeddedService:
                     dispatcher=dispatcher,
                     queue=self._queue,
                     events=events,
+                    reuse=reuse,
                     clock=clock,
                 ),
                 listings=listings,
@@ -163,6 +177,9 @@ class EmbeddedService:
         database = SqlDatabase(f"sqlite:///{folder / 'records.sqlite3'}")
         self._own_async(database.close)
         await upgrade(database)
+        if self._settings.compress_variants:
+            # Past the cache: what is compressed once must not push out what is read often.
+            self._variants = self._make_variants(folder, stored)
         blobs = CachingBlobStore(stored, max_bytes=_CACHED_BYTES, max_blob_bytes=_CACHED_BLOB_BYTES)
         return blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
 
@@ -184,11 +201,20 @@ class EmbeddedService:
         self._queue.start(dispatcher.run)
         if self._refresher is not None:
             self._start_task(self._refresher.run())
+        if self._variants is not None:
+            self._start_task(self._variants.run())
         return port
 
     def _make_refresher(self, sources: Sources, syncer: SiteSyncer) -> Refresher | None:
         interval = self._settings.refresh_interval_seconds
         return Refresher(sources=sources, syncer=syncer, interval_seconds=interval) if interval else None
+
+    def _make_variants(self, folder: Path, blobs: BlobStore) -> Variants:
+        store = FilesystemVariantStore(folder / "variants")
+        self._own_async(store.close)
+        compressor = ProcessCompressor()
+        self._own_async(compressor.close)
+        return Variants(blobs, store, compressor)
 
     def _start_task(self, work: Coroutine[None, None, None]) -> None:
         """Run work beside everything else until the resources close."""

@@ -19,6 +19,7 @@ from techdocs_server.adapters.sources.source_hosts import HostType, SourceHost, 
 from techdocs_server.ports.sources import SourcePreparer
 from techdocs_server.sandbox.config.policy import AllowedPlugin, ConfigPolicy
 from techdocs_server.sandbox.isolation.plan import Limits
+from techdocs_server.sandbox.rendering.workers import processors
 from techdocs_server.settings import Settings, SourceHostSettings
 
 _log = logging.getLogger(__name__)
@@ -88,10 +89,14 @@ async def make_generator(settings: Settings, scratch: Path) -> MkDocsGenerator:
             written_files=settings.site_max_files,
         ),
         programs=settings.build_diagrams,
+        workers=settings.build_render_processes or processors(),
     )
     plugins = tuple(AllowedPlugin(name, options) for name, options in sorted(settings.build_allowed_plugins.items()))
     policy = ConfigPolicy(
-        plugins=plugins, readme_as_index=settings.build_readme_as_index, diagrams=settings.build_diagrams
+        plugins=plugins,
+        readme_as_index=settings.build_readme_as_index,
+        diagrams=settings.build_diagrams,
+        prune_navigation_above=settings.build_prune_navigation_above,
     )
 
     def make() -> MkDocsGenerator:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from techdocs_server.adapters.sources.source_hosts import SourceHosts
 from techdocs_server.build_tools import StartFailed, make_generator, make_preparer, make_site_files
@@ -105,10 +106,13 @@ async def _copy(files: SiteFiles, site: Path, output: Path) -> set[str]:
     for path in sorted(found):
         target = output / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            async for chunk in files.read(site, path):
-                await asyncio.to_thread(file.write, chunk)
+        await asyncio.to_thread(_copy_file, files.opener(site, path), target)
     return found | {METADATA_PATH}
+
+
+def _copy_file(open_file: Callable[[], BinaryIO], target: Path) -> None:
+    with open_file() as file, target.open("xb") as copy:
+        shutil.copyfileobj(file, copy)
 
 
 def _source(folder: Path, name: str) -> SourceRef:

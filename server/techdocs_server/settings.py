@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import pydantic
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -130,6 +130,13 @@ class Settings(BaseSettings):
         description="require refuses to build where builds cannot be isolated, degraded builds with what there is; "
         "auto requires it when a listener is not on loopback",
     )
+    build_render_processes: NonNegativeInt = Field(
+        default=0, description="processes in which one build renders pages at once; 0 is one per processor"
+    )
+    build_prune_navigation_above: NonNegativeInt = Field(
+        default=0,
+        description="sites of more pages than this show a pruned navigation, which makes them much smaller; 0 is none",
+    )
     build_max_memory_bytes: PositiveInt = Field(default=2 * 1024**3, description="most memory of one build")
     build_max_processes: PositiveInt = Field(default=128, description="most processes and threads of one build")
     build_cpu_seconds: PositiveInt = Field(default=600, description="most processor time of one build")
@@ -153,6 +160,14 @@ class Settings(BaseSettings):
         default=2 * 1024**3, le=2**63 - 1, description="most bytes of one generated site"
     )
     site_max_files: PositiveInt = Field(default=50_000, le=2**31 - 1, description="most files of one generated site")
+
+    reuse_max_bytes: NonNegativeInt = Field(
+        default=4 * 1024**3, description="most bytes that builds leave for the next builds of their sites; 0 is nothing"
+    )
+
+    compress_variants: bool = Field(
+        default=True, description="whether pages and other texts are kept brotli and gzip encoded as well"
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least severity logged")
     log_format: Literal["text", "json"] = Field(default="text", description="how lines of log look")

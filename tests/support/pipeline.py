@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,8 @@ from techdocs_server.adapters.blobs.memory import MemoryBlobStore
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySiteRecords
+from techdocs_server.adapters.removal import FolderRemoval
+from techdocs_server.adapters.reuse.local import LocalReuseStates
 from techdocs_server.adapters.site_files.local import LocalSiteFiles
 from techdocs_server.adapters.sources.local_directory import LocalDirectoryPreparer
 from techdocs_server.adapters.workspaces.local import LocalWorkspaces
@@ -20,10 +22,12 @@ from techdocs_server.domain.catalog_entity import CatalogEntity, SourceRef
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildStepFailed, EntityNotFound, StorageUnavailable
-from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogSink
+from techdocs_server.ports.blobs import OpenFile
+from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogSink, ProgressSink
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.compressing import Variants
 from techdocs_server.services.dispatching import Dispatcher
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.publishing import Publisher
@@ -32,6 +36,8 @@ from techdocs_server.services.site_life import SiteLife
 from techdocs_server.services.sources import Sources
 from techdocs_server.services.starting import BuildStarter
 from techdocs_server.services.syncing import SiteSyncer
+
+from tests.support.blob_content import streamed
 
 ENTITY = EntityRef("default", "component", "demo")
 
@@ -47,7 +53,9 @@ class CopyingGenerator:
         self.gate.set()
         self.started = asyncio.Event()
 
-    async def generate(self, request: GenerateRequest, *, log: LogSink) -> GeneratedSite:
+    async def generate(
+        self, request: GenerateRequest, *, log: LogSink, progress: ProgressSink | None = None
+    ) -> GeneratedSite:
         tree, into = request.tree, request.into
         self.runs += 1
         self.started.set()
@@ -89,6 +97,14 @@ class FailingBlobStore(MemoryBlobStore):
     async def put(self, digest: Digest, content: AsyncIterable[bytes]) -> None:
         self.turn()
         await super().put(digest, content)
+
+    async def put_files(self, files: Mapping[Digest, OpenFile]) -> None:
+        # Each has its turn, stored already or not.
+        for digest, open_file in files.items():
+            self.turn()
+            with open_file() as file:
+                content = file.read()
+            await super().put(digest, streamed(content))
 
     async def missing(self, digests: Collection[Digest]) -> frozenset[Digest]:
         self.turn()
@@ -135,27 +151,40 @@ class Pipeline:
 
 
 @asynccontextmanager
-async def pipeline(folder: Path, *, concurrency: int = 2, limit: int = 10) -> AsyncIterator[Pipeline]:
+async def pipeline(
+    folder: Path,
+    *,
+    concurrency: int = 2,
+    limit: int = 10,
+    generator: CopyingGenerator | None = None,
+    reuse_max_bytes: int = 10**6,
+    blobs: FailingBlobStore | None = None,
+    variants: Variants | None = None,
+) -> AsyncIterator[Pipeline]:
     """Build the graph and run its queue until the context ends."""
     source = folder / "docs"
     source.mkdir()
-    blobs, sites, builds = FailingBlobStore(), MemorySiteRecords(), MemoryBuildRecords()
-    clock, generator = SystemClock(), CopyingGenerator()
+    blobs, sites, builds = blobs or FailingBlobStore(), MemorySiteRecords(), MemoryBuildRecords()
+    clock, generator = SystemClock(), generator or CopyingGenerator()
     preparer = LocalDirectoryPreparer(max_bytes=10**6, max_files=100)
     files = LocalSiteFiles(max_bytes=10**6, max_files=100)
     queue, events, reader = (
         InProcessBuildQueue(concurrency=concurrency, limit=limit),
         BuildEvents(builds),
-        SiteReader(sites, blobs),
+        SiteReader(sites, blobs, variants),
     )
     sources = Sources(FolderCatalog(source), preparer, generator)
+    removal = FolderRemoval(folder / "removed")
+    reuse = LocalReuseStates(folder / "reuse", max_bytes=reuse_max_bytes, removal=removal)
     builder = SiteBuilder(
         sources=sources,
         sites=sites,
         generator=generator,
-        publisher=Publisher(sites, blobs, files, reader, clock),
-        workspaces=LocalWorkspaces(folder / "workspaces"),
+        publisher=Publisher(sites, blobs, files, reader, clock, variants),
+        workspaces=LocalWorkspaces(folder / "workspaces", removal=removal),
+        reuse=reuse,
         limits=BuildLimits(timeout_seconds=60),
+        variants=variants,
     )
     dispatcher = Dispatcher(builder=builder, records=builds, events=events, clock=clock)
     starter = BuildStarter(sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock)
@@ -176,7 +205,15 @@ async def pipeline(folder: Path, *, concurrency: int = 2, limit: int = 10) -> As
             syncer=SiteSyncer(
                 sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
             ),
-            life=SiteLife(sites=sites, builds=builds, dispatcher=dispatcher, queue=queue, events=events, clock=clock),
+            life=SiteLife(
+                sites=sites,
+                builds=builds,
+                dispatcher=dispatcher,
+                queue=queue,
+                events=events,
+                reuse=reuse,
+                clock=clock,
+            ),
             listings=Listings(sites, builds, reader),
             workspaces=folder / "workspaces",
         )
@@ -184,3 +221,4 @@ async def pipeline(folder: Path, *, concurrency: int = 2, limit: int = 10) -> As
         await queue.stop()
         preparer.close()
         files.close()
+        removal.close()

@@ -15,12 +15,16 @@ from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySi
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
+from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
+from techdocs_server.adapters.variants.memory import MemoryVariantStore
 from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.records import BuildRecords, SiteRecords
+from techdocs_server.ports.variants import VariantStore
 
 BLOB_STORES = ("memory", "filesystem", "caching-memory", "caching-filesystem")
 SITE_RECORDS = ("memory", "sql", "caching-sql")
 BUILD_RECORDS = ("memory", "sql")
+VARIANT_STORES = ("memory", "filesystem")
 
 
 @asynccontextmanager
@@ -69,3 +73,16 @@ async def open_build_records(kind: str, folder: Path) -> AsyncIterator[BuildReco
         return
     async with open_database(folder) as database:
         yield SqlBuildRecords(database)
+
+
+@asynccontextmanager
+async def open_variant_store(kind: str, folder: Path) -> AsyncIterator[VariantStore]:
+    """Open one of `VARIANT_STORES`."""
+    if kind == "memory":
+        yield MemoryVariantStore()
+        return
+    store = FilesystemVariantStore(folder / "variants")
+    try:
+        yield store
+    finally:
+        await store.close()

@@ -80,6 +80,23 @@ async def test_build_is_told_line_by_line_and_ends_with_finish(server: Server, c
     )
 
 
+async def test_progress_of_pages_is_no_line_of_log(server: Server, client: httpx.AsyncClient) -> None:
+    pages = builds_pb2.BuildProgress(pages_done=1, pages_total=2)
+    progress = builds_pb2.BuildEvent(sequence=2, progress=pages)
+    server.builds.stream = saying(
+        line(1, "before"),
+        builds_pb2.StreamSyncResponse(build=BUILD, event=progress),
+        line(3, "after"),
+        result(updated=True),
+    )
+    assert (await client.get(SYNC)).text == (
+        "retry: 2000\n\n"
+        'id: builds/b-1:1\nevent: log\ndata: "before"\n\n'
+        'id: builds/b-1:3\nevent: log\ndata: "after"\n\n'
+        'event: finish\ndata: {"updated":true}\n\n'
+    )
+
+
 async def test_site_that_is_current_is_finished_at_once(server: Server, client: httpx.AsyncClient) -> None:
     server.builds.stream = saying(result(updated=False))
     assert (await client.get(SYNC)).text == 'retry: 2000\n\nevent: finish\ndata: {"updated":false}\n\n'
