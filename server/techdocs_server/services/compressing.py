@@ -6,8 +6,8 @@ the process, or when there is too much of it; the next publish of the site hands
 over the whole site again, and a reader who asks in vain makes the blob wanted.
 
 While a build runs nothing is made; what was under way is given up, and begun again
-after it. The lowest priority alone does not do: two processors of a machine are often
-two halves of one, and whoever has the other half slows the build down all the same.
+after it. The priority is the lowest anyway, but the search index of a large site would
+go on for a second into the build, and to compress it twice costs nobody anything.
 """
 
 from __future__ import annotations
