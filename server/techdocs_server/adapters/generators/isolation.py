@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import enum
-import json
-import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from techdocs_server.adapters.generators.cleanup import remove_folder
-from techdocs_server.adapters.generators.toolchain import ToolchainUnusable
+from techdocs_server.adapters.generators.toolchain import ToolchainUnusable, ask
 from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed
 from techdocs_server.sandbox.isolation import bubblewrap, self_test
 from techdocs_server.sandbox.isolation.level import IsolationLevel
 from techdocs_server.sandbox.isolation.plan import ALL_LAYERS, IsolationPlan, Layer, Limits
 from techdocs_server.sandbox.launch import command, environment
-
-_TIMEOUT_SECONDS = 30.0
 
 
 class IsolationMode(enum.StrEnum):
@@ -192,16 +188,7 @@ class Isolation:
 
 def toolchain_paths(python: Path, *, programs: bool) -> tuple[str, ...]:
     """Return what an interpreter's builds read, and run with ``programs``. Raises `ToolchainUnusable`."""
-    try:
-        answer = subprocess.run(  # noqa: S603 - the operator's own interpreter, our own arguments
-            command(python, "isolation.toolchain_paths"),
-            env={},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=True,
-        )
-        paths = json.loads(answer.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise ToolchainUnusable(f"{python} cannot be used as an interpreter: {error}") from error
+    paths = ask(python, "isolation.toolchain_paths")
+    if not isinstance(paths, dict):
+        raise ToolchainUnusable(f"{python} does not say what it reads")
     return (*paths["readable"], *(paths["programs"] if programs else ()))

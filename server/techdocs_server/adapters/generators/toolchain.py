@@ -38,7 +38,7 @@ class Toolchain:
 
         Blocks up to 30 seconds. Raises `ToolchainUnusable`.
         """
-        description = describe() if python is None else _ask(python)
+        description = describe() if python is None else ask(python, "toolchain")
         return cls._parse(description, python or Path(sys.executable))
 
     @classmethod
@@ -50,10 +50,14 @@ class Toolchain:
         return cls(python, tuple(description["versions"]), dict(description["folders"]))
 
 
-def _ask(python: Path) -> object:
+def ask(python: Path, module: str) -> object:
+    """Return what a module of the sandbox prints as JSON in a child of an interpreter.
+
+    Blocks up to 30 seconds. Raises `ToolchainUnusable`.
+    """
     try:
         answer = subprocess.run(  # noqa: S603 - the operator's own interpreter, our own arguments
-            command(python, "toolchain"),
+            command(python, module),
             env={},
             stdin=subprocess.DEVNULL,
             capture_output=True,
