@@ -27,29 +27,18 @@ from techdocs_server.sandbox.isolation.plan import ALL_LAYERS, Layer
 from benchmarks.pairs import Options, Row, in_turn, options, report
 from tests.support.launchers import preloaded
 from tests.support.services import running
+from tests.support.sites import write_source
 
-ENTITY = entity_pb2.EntityRef(kind="component", name="page")
+NAME = "page"
+ENTITY = entity_pb2.EntityRef(kind="component", name=NAME)
 CALLS = 200
-
-
-def write_source(folder: Path) -> Path:
-    """Write an entity with one page and return its descriptor."""
-    (folder / "docs").mkdir(parents=True)
-    (folder / "docs" / "index.md").write_text("# A page\n")
-    (folder / "mkdocs.yml").write_text("site_name: Page\nplugins: [techdocs-core]\n")
-    catalog = folder / "catalog-info.yaml"
-    catalog.write_text(
-        "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: page\n"
-        "  annotations:\n    backstage.io/techdocs-ref: dir:.\nspec: {type: service, owner: me, lifecycle: test}\n"
-    )
-    return catalog
 
 
 async def one_build(generator: MkDocsGenerator, seconds: list[float]) -> float:
     """Return the seconds of one build of one page, and note them."""
     with tempfile.TemporaryDirectory() as folder:
         tree, output = Path(folder, "tree"), Path(folder, "output")
-        write_source(tree)
+        write_source(tree, name=NAME)
         output.mkdir()
         began = time.perf_counter()
         await generator.generate(GenerateRequest(tree, output, "Page", 60), log=lambda _: None)
@@ -67,7 +56,7 @@ async def per_second(call: Callable[[], Awaitable[object]]) -> float:
 async def joins(chosen: Options) -> Row:
     """Measure syncs that join one build, each round another, from asking to the shared result."""
     with tempfile.TemporaryDirectory() as folder:
-        catalog = write_source(Path(folder, "source"))
+        catalog = write_source(Path(folder, "source"), name=NAME)
         async with (
             running("server", Path(folder), catalog=catalog, log_level="warning") as service,
             grpc.aio.insecure_channel(service.grpc) as channel,

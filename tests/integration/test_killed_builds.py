@@ -11,10 +11,10 @@ from pathlib import Path
 import grpc
 from techdocs.v1 import builds_pb2, builds_pb2_grpc, entity_pb2
 
-from tests.integration.test_single_flight import write_source
 from tests.support.launchers import left_by_builds
 from tests.support.processes import builds_of
 from tests.support.services import RunningService, running
+from tests.support.sites import write_source
 from tests.support.waiting import eventually
 
 ENTITY = entity_pb2.EntityRef(kind="component", name="demo")

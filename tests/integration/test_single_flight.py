@@ -10,24 +10,12 @@ from techdocs.v1 import builds_pb2, builds_pb2_grpc, entity_pb2
 
 from tests.support.holding import HoldingToolchain, holding_plugins, says_held
 from tests.support.services import running
-from tests.support.sites import mkdocs_config, write_files
+from tests.support.sites import mkdocs_config, write_files, write_source
 from tests.support.waiting import eventually
 
 ENTITY = entity_pb2.EntityRef(kind="component", name="demo")
 CALLERS = 1000
 MOST_GROWTH_BYTES = 50 * 1024**2
-
-
-def write_source(folder: Path) -> Path:
-    (folder / "docs").mkdir(parents=True)
-    (folder / "docs" / "index.md").write_text("# Demo\n")
-    (folder / "mkdocs.yml").write_text("site_name: Demo\nplugins: [techdocs-core]\n")
-    catalog = folder / "catalog-info.yaml"
-    catalog.write_text(
-        "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: demo\n"
-        "  annotations:\n    backstage.io/techdocs-ref: dir:.\nspec: {type: service, owner: me, lifecycle: test}\n"
-    )
-    return catalog
 
 
 def resident_bytes(pid: int, field: str) -> int:

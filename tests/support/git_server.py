@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.support.git_repository import GIT_ENVIRONMENT
+from tests.support.http_serving import LoopbackServer, served
 
 
 @dataclass(frozen=True)
@@ -76,28 +76,14 @@ def git_server(folder: Path) -> Iterator[GitServer]:
     """Serve every repository below a folder until the context ends."""
     server = _Server(folder)
     seen = server.seen
-    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02))
-    thread.start()
-    try:
+    with served(server, seen.released):
         yield seen
-    finally:
-        seen.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-
+class _Server(LoopbackServer):
     def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.seen = GitServer(folder, self.server_port)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        # Clients that are killed or refuse an answer go away in the middle of it.
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on as they came
 
 
 class _Handler(BaseHTTPRequestHandler):

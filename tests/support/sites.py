@@ -91,6 +91,14 @@ def entity_document(
     }
 
 
+def write_source(folder: Path, *, name: str = "demo") -> Path:
+    """Write a component with one page, its configuration and its descriptor; return the descriptor."""
+    config = mkdocs_config(name.capitalize())
+    write_files(folder, {"mkdocs.yml": config, "docs/index.md": f"# {name.capitalize()}\n"})
+    write_catalog(folder, {"catalog-info.yaml": entity_document(name)})
+    return folder / "catalog-info.yaml"
+
+
 def location_document(name: str, *targets: str, **spec: object) -> dict[str, object]:
     """Return an entity of kind Location that names files."""
     return {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.http_serving import LoopbackServer, served
 
 
 @dataclass
@@ -60,28 +61,17 @@ def web_server(certificate: ssl.SSLContext | None = None) -> Iterator[WebServer]
     if certificate is not None:
         seen.scheme = "https"
         server.socket = certificate.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02))
-    thread.start()
-    try:
+    with served(server, seen.released):
         yield seen
-    finally:
-        seen.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
+class _Server(LoopbackServer):
+    # Some refuse our certificate.
+    silent = (ConnectionError, ssl.SSLError)
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.seen = WebServer(self.server_port, "http")
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        # Clients that refuse an answer, or our certificate, go away in the middle of it.
-        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on as they came
 
 
 class _Handler(BaseHTTPRequestHandler):

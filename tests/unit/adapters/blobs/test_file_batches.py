@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +16,8 @@ from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import OpenFile
 
+from tests.support.blob_folder import file_of, temporary_files
+
 CONTENTS = [b"content %d" % number for number in range(200)]
 FILES: dict[Digest, OpenFile] = {Digest.of(content): partial(BytesIO, content) for content in CONTENTS}
 
@@ -24,21 +25,6 @@ FILES: dict[Digest, OpenFile] = {Digest.of(content): partial(BytesIO, content) f
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "blobs"
-
-
-@pytest.fixture
-async def store(root: Path) -> AsyncIterator[FilesystemBlobStore]:
-    opened = FilesystemBlobStore(root)
-    yield opened
-    await opened.close()
-
-
-def file_of(root: Path, digest: Digest) -> Path:
-    return root / digest.sha256[:2] / digest.sha256[2:]
-
-
-def temporary_files(root: Path) -> list[Path]:
-    return [path for path in (root / "tmp").rglob("*") if path.is_file()]
 
 
 async def test_every_file_is_synced_before_it_has_its_name_and_every_folder_after(

@@ -14,6 +14,7 @@ from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.errors import DigestMismatch, StorageUnavailable
 
 from tests.support.blob_content import read, stored, streamed
+from tests.support.blob_folder import file_of, temporary_files
 from tests.support.store_processes import line_of, store_process
 
 SMALL = b"small content"
@@ -24,21 +25,6 @@ CONTENTS = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "lar
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "down" / "blobs"
-
-
-@pytest.fixture
-async def store(root: Path) -> AsyncIterator[FilesystemBlobStore]:
-    opened = FilesystemBlobStore(root)
-    yield opened
-    await opened.close()
-
-
-def file_of(root: Path, digest: Digest) -> Path:
-    return root / digest.sha256[:2] / digest.sha256[2:]
-
-
-def temporary_files(root: Path) -> list[Path]:
-    return [path for path in (root / "tmp").rglob("*") if path.is_file()]
 
 
 @CONTENTS
