@@ -1,8 +1,32 @@
-"""Options that tests have beside pytest's own."""
+"""What tests of every kind share."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from tests.support.postgresql import PostgreSQL, postgresql
+from tests.support.processes import SHARED_SERVERS
+from tests.support.seaweedfs import BUCKET, SeaweedFS, seaweedfs
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """A real S3 server with an empty bucket, one for the whole run."""
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        SHARED_SERVERS.add(server.process.pid)
+        server.make_bucket(BUCKET)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL, one for the whole run; every test makes a database of its own."""
+    with postgresql() as server:
+        if server.process is not None:
+            SHARED_SERVERS.add(server.process.pid)
+        yield server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,7 +24,8 @@ CONTENTS = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "lar
 
 @pytest.fixture(params=BLOB_STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
-    async with open_blob_store(request.param, tmp_path) as opened:
+    server = request.getfixturevalue("s3_server") if "s3" in request.param else None
+    async with open_blob_store(request.param, tmp_path, server) as opened:
         yield opened
 
 

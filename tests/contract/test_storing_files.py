@@ -20,7 +20,8 @@ from tests.support.stores import BLOB_STORES, open_blob_store
 
 @pytest.fixture(params=BLOB_STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
-    async with open_blob_store(request.param, tmp_path) as opened:
+    server = request.getfixturevalue("s3_server") if "s3" in request.param else None
+    async with open_blob_store(request.param, tmp_path, server) as opened:
         yield opened
 
 

@@ -27,9 +27,15 @@ def written_pids(path: Path) -> tuple[int, int]:
     return int(first), int(second)
 
 
+SHARED_SERVERS: set[int] = set()
+"""Process ids of servers that a test run starts once: no test waits for their end."""
+
+
 def children_of(pid: int) -> list[int]:
-    """Return the running children of a process."""
-    return [child for child, parent in _parents() if parent == pid and is_running(child)]
+    """Return the running children of a process, less the servers that all tests of a run share."""
+    return [
+        child for child, parent in _parents() if parent == pid and is_running(child) and child not in SHARED_SERVERS
+    ]
 
 
 def zygotes_of(server: int) -> list[int]:

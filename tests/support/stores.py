@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from techdocs_server.adapters.blobs.caching import CachingBlobStore
 from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
 from techdocs_server.adapters.blobs.memory import MemoryBlobStore
+from techdocs_server.adapters.blobs.s3 import CONNECTIONS, S3BlobStore
+from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySiteRecords
@@ -21,16 +24,19 @@ from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.ports.variants import VariantStore
 
-BLOB_STORES = ("memory", "filesystem", "caching-memory", "caching-filesystem")
-SITE_RECORDS = ("memory", "sql", "caching-sql")
-BUILD_RECORDS = ("memory", "sql")
+from tests.support.postgresql import PostgreSQL
+from tests.support.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFS
+
+BLOB_STORES = ("memory", "filesystem", "s3", "caching-memory", "caching-filesystem", "caching-s3")
+SITE_RECORDS = ("memory", "sqlite", "postgresql", "caching-sqlite")
+BUILD_RECORDS = ("memory", "sqlite", "postgresql")
 VARIANT_STORES = ("memory", "filesystem")
 
 
 @asynccontextmanager
-async def open_database(folder: Path) -> AsyncIterator[SqlDatabase]:
-    """Open the SQLite database of a folder, up to date."""
-    database = SqlDatabase(f"sqlite:///{folder / 'records.sqlite'}")
+async def open_database(folder: Path, server: PostgreSQL | None = None) -> AsyncIterator[SqlDatabase]:
+    """Open the SQLite database of a folder, or a new one of a server, up to date."""
+    database = SqlDatabase(f"sqlite:///{folder / 'records.sqlite'}" if server is None else server.new_database())
     try:
         await upgrade(database)
         yield database
@@ -39,13 +45,20 @@ async def open_database(folder: Path) -> AsyncIterator[SqlDatabase]:
 
 
 @asynccontextmanager
-async def open_blob_store(kind: str, folder: Path) -> AsyncIterator[BlobStore]:
-    """Open one of `BLOB_STORES`."""
+async def open_blob_store(kind: str, folder: Path, server: SeaweedFS | None = None) -> AsyncIterator[BlobStore]:
+    """Open one of `BLOB_STORES`; those in S3 need a server, and get a prefix of their own in its bucket."""
     if kind.startswith("caching-"):
-        async with open_blob_store(kind.removeprefix("caching-"), folder) as inner:
+        async with open_blob_store(kind.removeprefix("caching-"), folder, server) as inner:
             yield CachingBlobStore(inner, max_bytes=4 * 1024 * 1024, max_blob_bytes=512 * 1024)
     elif kind == "memory":
         yield MemoryBlobStore()
+    elif kind == "s3":
+        assert server is not None
+        s3 = s3_store(server.endpoint, prefix=f"{uuid.uuid4().hex}/")
+        try:
+            yield s3
+        finally:
+            await s3.close()
     else:
         store = FilesystemBlobStore(folder / "blobs")
         try:
@@ -54,24 +67,34 @@ async def open_blob_store(kind: str, folder: Path) -> AsyncIterator[BlobStore]:
             await store.close()
 
 
+def s3_store(
+    endpoint: str, *, bucket: str = BUCKET, prefix: str = "", secret_key: str = SECRET_KEY, read_seconds: float = 20
+) -> S3BlobStore:
+    """Return a store in a bucket of a server, with the tests' keys."""
+    location = S3Location(endpoint, bucket, prefix, region="us-east-1")
+    credentials = S3Credentials(ACCESS_KEY, secret_key)
+    client, pool = make_client(location, credentials, connections=CONNECTIONS, read_seconds=read_seconds)
+    return S3BlobStore(client, pool, location)
+
+
 @asynccontextmanager
-async def open_site_records(kind: str, folder: Path) -> AsyncIterator[SiteRecords]:
-    """Open one of `SITE_RECORDS`."""
+async def open_site_records(kind: str, folder: Path, server: PostgreSQL | None = None) -> AsyncIterator[SiteRecords]:
+    """Open one of `SITE_RECORDS`; PostgreSQL needs a server."""
     if kind == "memory":
         yield MemorySiteRecords()
         return
-    async with open_database(folder) as database:
+    async with open_database(folder, server) as database:
         records = SqlSiteRecords(database)
-        yield CachingSiteRecords(records) if kind == "caching-sql" else records
+        yield CachingSiteRecords(records) if kind.startswith("caching-") else records
 
 
 @asynccontextmanager
-async def open_build_records(kind: str, folder: Path) -> AsyncIterator[BuildRecords]:
-    """Open one of `BUILD_RECORDS`."""
+async def open_build_records(kind: str, folder: Path, server: PostgreSQL | None = None) -> AsyncIterator[BuildRecords]:
+    """Open one of `BUILD_RECORDS`; PostgreSQL needs a server."""
     if kind == "memory":
         yield MemoryBuildRecords()
         return
-    async with open_database(folder) as database:
+    async with open_database(folder, server) as database:
         yield SqlBuildRecords(database)
 
 

@@ -1,0 +1,100 @@
+"""A real S3 server on loopback: SeaweedFS, from its wheel."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException
+
+ACCESS_KEY, SECRET_KEY = "tests", "tests-and-nothing-else"
+BUCKET = "techdocs"
+START_SECONDS = 60.0
+_PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc")  # fmt: skip
+
+
+@dataclass
+class SeaweedFS:
+    """A running server. ``endpoint`` is a URL."""
+
+    folder: Path
+    arguments: list[str]
+    endpoint: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def client(self) -> Minio:
+        """A client of the tests' own."""
+        address = self.endpoint.removeprefix("http://")
+        return Minio(address, access_key=ACCESS_KEY, secret_key=SECRET_KEY, secure=False)
+
+    def make_bucket(self, name: str) -> str:
+        """Make a bucket and return its name."""
+        self.client.make_bucket(name)
+        return name
+
+
+@contextmanager
+def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
+    """Run a server with its data in a folder until the context ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = {
+        "name": "tests",
+        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    (folder / "data").mkdir(exist_ok=True)
+    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    arguments = [
+        str(Path(sys.executable).with_name("weed")), "-logtostderr", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+        f"-dir={folder / 'data'}", "-s3", f"-s3.config={folder / 's3.json'}", "-master.telemetry=false",
+        "-volume.max=50", "-master.volumeSizeLimitMB=64", f"-filer.localSocket={folder / 'f.sock'}",
+        f"-s3.localSocket={folder / 's.sock'}", "-s3.port.iceberg=0", "-s3.port.lance=0", *(f"-{name}={port}" for name, port in ports.items()),
+    ]  # fmt: skip
+    server = SeaweedFS(folder, arguments, f"http://127.0.0.1:{ports['s3.port']}", _start(folder, arguments))
+    try:
+        _await(server)
+        yield server
+    finally:
+        # Asked to stop it takes half a minute, and nobody reads its data again.
+        server.process.kill()
+        server.process.wait()
+
+
+def _start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+    with (folder / "weed.log").open("ab") as log:
+        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
+
+
+def _await(server: SeaweedFS) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    probe = f"probe-{time.time_ns()}"
+    while True:
+        try:
+            server.client.make_bucket(probe)
+            server.client.remove_bucket(probe)
+            return
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            log = (server.folder / "weed.log").read_text("utf-8", "replace")[-4000:]
+            assert server.process.poll() is None, f"the S3 server ended; its log:\n{log}"
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the S3 server did not come up ({error}); its log:\n{log}") from error
+            time.sleep(0.2)
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
