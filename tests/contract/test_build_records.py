@@ -22,7 +22,8 @@ OTHER = entity("other")
 
 @pytest.fixture(params=BUILD_RECORDS)
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BuildRecords]:
-    async with open_build_records(request.param, tmp_path) as opened:
+    server = request.getfixturevalue("postgresql_server") if request.param == "postgresql" else None
+    async with open_build_records(request.param, tmp_path, server) as opened:
         yield opened
 
 

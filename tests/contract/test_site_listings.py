@@ -20,7 +20,8 @@ SITE = entity("docs")
 
 @pytest.fixture(params=SITE_RECORDS)
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SiteRecords]:
-    async with open_site_records(request.param, tmp_path) as opened:
+    server = request.getfixturevalue("postgresql_server") if request.param == "postgresql" else None
+    async with open_site_records(request.param, tmp_path, server) as opened:
         yield opened
 
 

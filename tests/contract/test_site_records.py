@@ -24,7 +24,8 @@ SECOND = revision(SITE, "second", create_time=NOON + timedelta(hours=1), site_na
 
 @pytest.fixture(params=SITE_RECORDS)
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SiteRecords]:
-    async with open_site_records(request.param, tmp_path) as opened:
+    server = request.getfixturevalue("postgresql_server") if request.param == "postgresql" else None
+    async with open_site_records(request.param, tmp_path, server) as opened:
         yield opened
 
 
