@@ -13,15 +13,11 @@ from pathlib import Path
 
 from techdocs.v1 import capabilities_pb2
 
-from techdocs_server.adapters.blobs.caching import CachingBlobStore
-from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
 from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
-from techdocs_server.adapters.records.engine import SqlDatabase
-from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.removal import FolderRemoval
@@ -29,7 +25,6 @@ from techdocs_server.adapters.reuse.local import LocalReuseStates
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
 from techdocs_server.adapters.workspaces.local import LocalWorkspaces
 from techdocs_server.build_tools import (
-    StartFailed,
     make_generator,
     make_preparer,
     make_site_files,
@@ -58,11 +53,10 @@ from techdocs_server.services.sources import Sources
 from techdocs_server.services.starting import BuildStarter
 from techdocs_server.services.syncing import SiteSyncer
 from techdocs_server.settings import Settings
+from techdocs_server.start_failed import StartFailed
+from techdocs_server.stores import cached, open_blobs, open_database
 
 DISTRIBUTION = "techdocs-service"
-# Enough for the pages that readers of a few hundred sites want today; a page is about 70 KB.
-_CACHED_BYTES = 128 * 1024**2
-_CACHED_BLOB_BYTES = 1024**2
 
 
 class EmbeddedService:
@@ -172,15 +166,12 @@ class EmbeddedService:
         return await self._serve(servicers, dispatcher)
 
     async def _open_stores(self, folder: Path) -> tuple[BlobStore, SiteRecords, BuildRecords]:
-        stored = FilesystemBlobStore(folder / "blobs")
-        self._own_async(stored.close)
-        database = SqlDatabase(f"sqlite:///{folder / 'records.sqlite3'}")
-        self._own_async(database.close)
-        await upgrade(database)
+        stored = await open_blobs(self._settings, folder, self._own_async)
+        database = await open_database(self._settings, folder, self._own_async)
         if self._settings.compress_variants:
             # Past the cache: what is compressed once must not push out what is read often.
             self._variants = self._make_variants(folder, stored)
-        blobs = CachingBlobStore(stored, max_bytes=_CACHED_BYTES, max_blob_bytes=_CACHED_BLOB_BYTES)
+        blobs = cached(stored)
         return blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
 
     async def _serve(self, servicers: Servicers, dispatcher: Dispatcher) -> int:

@@ -21,12 +21,9 @@ from techdocs_server.sandbox.config.policy import AllowedPlugin, ConfigPolicy
 from techdocs_server.sandbox.isolation.plan import Limits
 from techdocs_server.sandbox.rendering.workers import processors
 from techdocs_server.settings import Settings, SourceHostSettings
+from techdocs_server.start_failed import StartFailed
 
 _log = logging.getLogger(__name__)
-
-
-class StartFailed(Exception):
-    """The service cannot start. The message says why and what to do."""
 
 
 def make_source_hosts(settings: Settings) -> SourceHosts:

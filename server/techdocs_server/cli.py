@@ -11,12 +11,13 @@ from typing import NoReturn
 
 import click
 import uvloop
+from pydantic import SecretStr
 
 from techdocs_server.bootstrap import service_version
-from techdocs_server.build_tools import StartFailed
 from techdocs_server.one_build import BuildRefused, build_once
 from techdocs_server.running import Say, run_bridge, run_everything, run_server
 from techdocs_server.settings import Settings, SettingsInvalid, load_settings
+from techdocs_server.start_failed import StartFailed
 from techdocs_server.telemetry.logging import configure_logging
 
 # sysexits.h has a status of its own for a configuration error; any other failure to start is 1.
@@ -79,10 +80,14 @@ def build(config: Path | None, source: Path, output: Path, name: str) -> None:
 @click.pass_obj
 def check_config(config: Path | None) -> None:
     """Check the settings and print all of them as TOML, with what they mean."""
-    values = _settings(config).model_dump(mode="json")
+    settings = _settings(config)
+    values = settings.model_dump(mode="json")
     for name, field in Settings.model_fields.items():
         click.echo(f"# {field.description}")
-        click.echo(f"# {name} is not set" if values[name] is None else f"{name} = {_toml(values[name])}")
+        if isinstance(getattr(settings, name), SecretStr):
+            click.echo(f"# {name} is set, and not shown")
+        else:
+            click.echo(f"# {name} is not set" if values[name] is None else f"{name} = {_toml(values[name])}")
 
 
 @main.command()

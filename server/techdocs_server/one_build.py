@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from techdocs_server.adapters.sources.source_hosts import SourceHosts
-from techdocs_server.build_tools import StartFailed, make_generator, make_preparer, make_site_files
+from techdocs_server.build_tools import make_generator, make_preparer, make_site_files
 from techdocs_server.domain.build import BuildProblem, BuildState, BuildWarning, LogLine, Severity
 from techdocs_server.domain.catalog_entity import SourceRef
 from techdocs_server.domain.errors import BuildStepFailed, TechDocsError
@@ -24,6 +24,7 @@ from techdocs_server.ports.site_files import SiteFiles
 from techdocs_server.services.dispatching import problem_of
 from techdocs_server.services.publishing import no_front_page
 from techdocs_server.settings import Settings
+from techdocs_server.start_failed import StartFailed
 
 Say = Callable[[str], None]
 """Takes one line for people."""

@@ -11,8 +11,8 @@ from techdocs_bridge.serving import serve_bridge
 from techdocs_bridge.settings import BridgeSettings
 
 from techdocs_server.bootstrap import EmbeddedService, service_version
-from techdocs_server.build_tools import StartFailed
 from techdocs_server.settings import ListenAddress, Settings
+from techdocs_server.start_failed import StartFailed
 
 Say = Callable[[str], None]
 

@@ -25,6 +25,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from techdocs_server.storage_settings import StorageSettings
+
 _PREFIX = "TECHDOCS_"
 _CONFIG = "TECHDOCS_CONFIG"
 _LOOPBACK_NAMES = frozenset({"localhost"})
@@ -84,7 +86,7 @@ class SourceHostSettings(pydantic.BaseModel):
     ca_certificates: Path | None = None
 
 
-class Settings(BaseSettings):
+class Settings(StorageSettings):
     """The settings. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)

@@ -62,10 +62,25 @@ CHANGED: dict[str, object] = {
     "site_max_bytes": 7,
     "site_max_files": 8,
     "reuse_max_bytes": 11,
+    "s3_bucket": "docs",
+    "s3_endpoint": "http://s3.example:9000",
+    "s3_prefix": "techdocs/",
+    "s3_region": "eu-central-1",
+    "s3_encryption": "AES256",
+    "s3_credentials_file": "credentials",
+    "s3_credentials_profile": "profile",
+    "s3_ca_certificates": "ca.pem",
     "compress_variants": False,
     "log_level": "error",
     "log_format": "json",
     "serve_without_authentication": True,
+}
+
+SECRETS = {
+    "database_url": "postgresql://user:hidden@host/database",
+    "s3_access_key": "hidden",
+    "s3_secret_key": "hidden",
+    "s3_session_token": "hidden",
 }
 
 
@@ -131,14 +146,22 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_check_config_prints_toml_that_loads_again_as_the_same_settings(tmp_path: Path) -> None:
-    assert set(CHANGED) == set(Settings.model_fields)
+    assert set(CHANGED) | set(SECRETS) == set(Settings.model_fields)
     printed = run("check-config", **CHANGED)
     assert (printed.exit_code, printed.stderr) == (0, "")
     path = tmp_path / "again.toml"
     path.write_text(printed.stdout, "utf-8")
     again = load_settings(path, {})
-    assert again.model_dump(mode="json") == CHANGED
+    assert again.model_dump(mode="json") == {**CHANGED, **dict.fromkeys(SECRETS)}
     assert run("--config", str(path), "check-config").stdout == printed.stdout
+
+
+def test_check_config_shows_no_secret() -> None:
+    printed = run("check-config", **SECRETS)
+    assert printed.exit_code == 0
+    assert "hidden" not in printed.output
+    for name in SECRETS:
+        assert f"# {name} is set, and not shown" in printed.stdout.splitlines()
 
 
 def test_check_config_of_the_defaults_loads_again(tmp_path: Path) -> None:

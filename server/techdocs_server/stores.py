@@ -1,0 +1,104 @@
+"""The stores, made from settings: of contents and of records."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from techdocs_server.adapters.blobs.caching import CachingBlobStore
+from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
+from techdocs_server.adapters.blobs.s3 import CONNECTIONS, S3BlobStore
+from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
+from techdocs_server.adapters.records.engine import SqlDatabase
+from techdocs_server.adapters.records.migrations.upgrade import upgrade
+from techdocs_server.adapters.records.server_lock import DatabaseInUse, ServerLock
+from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.settings import Settings
+from techdocs_server.start_failed import StartFailed
+
+# Enough for the pages that readers of a few hundred sites want today; a page is about 70 KB.
+_CACHED_BYTES = 128 * 1024**2
+_CACHED_BLOB_BYTES = 1024**2
+
+Own = Callable[[Callable[[], Awaitable[object]]], None]
+"""Takes what closes a store."""
+
+
+async def open_blobs(settings: Settings, folder: Path, own: Own) -> BlobStore:
+    """Open the store of contents. Raises `StartFailed` and `StorageUnavailable`."""
+    return _filesystem(folder, own) if settings.s3_bucket is None else await _s3(settings, settings.s3_bucket, own)
+
+
+def cached(blobs: BlobStore) -> BlobStore:
+    """Return a store with what was read lately in memory."""
+    return CachingBlobStore(blobs, max_bytes=_CACHED_BYTES, max_blob_bytes=_CACHED_BLOB_BYTES)
+
+
+def _filesystem(folder: Path, own: Own) -> BlobStore:
+    store = FilesystemBlobStore(folder / "blobs")
+    own(store.close)
+    return store
+
+
+async def _s3(settings: Settings, bucket: str, own: Own) -> BlobStore:
+    location = S3Location(
+        settings.s3_endpoint, bucket, settings.s3_prefix or "", settings.s3_region, settings.s3_encryption or ""
+    )
+    credentials = S3Credentials(
+        _shown(settings.s3_access_key),
+        _shown(settings.s3_secret_key),
+        _shown(settings.s3_session_token) or None,
+        settings.s3_credentials_file,
+        settings.s3_credentials_profile,
+    )
+    try:
+        client, pool = make_client(
+            location, credentials, connections=CONNECTIONS, ca_certificates=settings.s3_ca_certificates
+        )
+    except OSError as error:
+        raise StartFailed(f"s3_ca_certificates: {settings.s3_ca_certificates}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StartFailed(f"s3_endpoint: {error}") from error
+    try:
+        store = S3BlobStore(client, pool, location)
+    except ValueError as error:
+        raise StartFailed(f"s3_encryption: {error}") from error
+    own(store.close)
+    try:
+        await store.check()
+    except StorageUnavailable as error:
+        raise StartFailed(f"s3_bucket: {error.message}") from error
+    return store
+
+
+def _shown(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
+async def open_database(settings: Settings, folder: Path, own: Own) -> SqlDatabase:
+    """Open the database and bring it up to date. Raises `StartFailed` and `StorageUnavailable`."""
+    if settings.database_url is None:
+        database = SqlDatabase(f"sqlite:///{folder / 'records.sqlite3'}")
+        own(database.close)
+        await upgrade(database)
+        return database
+    # The driver that this service brings; the URL's own name for it would be another package.
+    url = settings.database_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
+    try:
+        database = SqlDatabase(url)
+    except (ValueError, ImportError) as error:
+        raise StartFailed("database_url: it is not a URL that names a user, a host and a database") from error
+    own(database.close)
+    try:
+        own((await ServerLock.take(url)).release)
+        await upgrade(database)
+    except StorageUnavailable as error:
+        raise StartFailed(f"database_url: {error.message}") from error
+    except DatabaseInUse as error:
+        raise StartFailed(
+            "database_url: another techdocs server uses this database; stop it, or name another"
+        ) from error
+    return database
