@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,8 +19,12 @@ from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
+from techdocs_server.adapters.queue.procrastinate import ProcrastinateBuildQueue
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
+from techdocs_server.adapters.records.engine import SqlDatabase
+from techdocs_server.adapters.records.postgresql_feed import Heard, PostgreSQLFeed
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
+from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.adapters.reuse.local import LocalReuseStates
@@ -30,9 +36,11 @@ from techdocs_server.build_tools import (
     make_site_files,
     make_source_hosts,
 )
+from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
-from techdocs_server.ports.records import BuildRecords, SiteRecords
+from techdocs_server.ports.records import BuildRecords
+from techdocs_server.queues import open_shared_queue, own_queue
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
@@ -47,33 +55,53 @@ from techdocs_server.services.dispatching import Dispatcher
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.publishing import Publisher
 from techdocs_server.services.reading import SiteReader
+from techdocs_server.services.reaping import Reaper
 from techdocs_server.services.refreshing import Refresher
+from techdocs_server.services.site_changes import SiteChanges
 from techdocs_server.services.site_life import SiteLife
 from techdocs_server.services.sources import Sources
 from techdocs_server.services.starting import BuildStarter
 from techdocs_server.services.syncing import SiteSyncer
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
-from techdocs_server.stores import cached, open_blobs, open_database
+from techdocs_server.stores import cached, conninfo, open_blobs, open_database, shares_stores
 
 DISTRIBUTION = "techdocs-service"
+# What a notice that is lost without a trace can cost a reader.
+_MOST_STALE_SECONDS = 10.0
 
 
-class EmbeddedService:
-    """Server and builder of the embedded default, on one data directory that only this process uses."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process does: answer calls, run builds, or both."""
 
-    def __init__(self, settings: Settings) -> None:
+    serves: bool
+    builds: bool
+
+
+class TechDocsService:
+    """Server, builder, or both, over the stores that the settings name.
+
+    Over stores of its own the process does everything. Over shared ones it works with any
+    number of others: builds wait in the database, and what others do is heard of.
+    """
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
         self._settings = settings
+        self._is_shared = shares_stores(settings)
+        # Nobody else could run the builds of stores that nobody else has.
+        self._parts = parts if self._is_shared else replace(parts, builds=True)
         self._resources = AsyncExitStack()
-        self._queue = InProcessBuildQueue(concurrency=settings.build_concurrency, limit=settings.build_queue_limit)
+        self._queue: InProcessBuildQueue | ProcrastinateBuildQueue | None = None
         self._events: BuildEvents | None = None
+        self._changes: SiteChanges | None = None
         self._server: TechDocsServer | None = None
         self._refresher: Refresher | None = None
         self._variants: Variants | None = None
         self._tls: TLS | None = None
 
     async def start(self) -> int:
-        """Open the stores, take up what the last process left, listen; return the gRPC port.
+        """Open the stores, take up what the last process left, listen; return the gRPC port, 0 for a mere worker.
 
         Raises `StartFailed`. After a failure nothing is left open.
         """
@@ -87,17 +115,29 @@ class EmbeddedService:
             raise
 
     async def stop(self) -> None:
-        """Drain the server, end running builds as interrupted, close the stores. Finishes after a failed start too."""
-        if self._server is not None and self._events is not None:
-            await self._server.stop(grace_seconds=self._settings.server_drain_seconds, end_streams=self._events.close)
-        await self._queue.stop()
+        """Drain the server, stop running builds, close the stores. Finishes after a failed start too."""
+        if self._server is not None:
+            await self._server.stop(grace_seconds=self._settings.server_drain_seconds, end_streams=self._end_streams)
+        if self._queue is not None:
+            await self._queue.stop()
         await self._resources.aclose()
+
+    def _end_streams(self) -> None:
+        if self._events is not None and self._changes is not None:
+            self._events.close()
+            self._changes.close()
 
     async def _start(self) -> int:
         settings, clock = self._settings, SystemClock()
+        if not self._parts.serves and not self._is_shared:
+            raise StartFailed(
+                "database_url, s3_bucket: both must be set: a worker takes its builds from the database and leaves "
+                "the sites in the bucket"
+            )
         self._tls = _tls(settings)
         folder = _own_data_directory(settings.data_directory, self._resources)
-        blobs, sites, builds = await self._open_stores(folder)
+        stores = await self._open_stores(folder)
+        queue = self._queue = await self._open_queue(stores.database)
         hosts = make_source_hosts(settings)
         removal = FolderRemoval(folder / "removed")
         self._own(removal.close)
@@ -111,24 +151,32 @@ class EmbeddedService:
         self._own(files.close)
         generator = await make_generator(settings, folder / "workspaces")
         self._own_async(generator.close)
-        generator.preload()
+        if self._parts.builds:
+            generator.preload()
 
-        events = self._events = BuildEvents(builds)
-        reader = SiteReader(sites, blobs, self._variants)
+        events, sites, builds = stores.events, stores.sites, stores.builds
+        reader = SiteReader(sites, stores.blobs, self._variants)
         sources = Sources(catalog, preparer, generator)
         reuse = LocalReuseStates(folder / "reuse", max_bytes=settings.reuse_max_bytes, removal=removal)
         builder = SiteBuilder(
             sources=sources,
             sites=sites,
             generator=generator,
-            publisher=Publisher(sites, blobs, files, reader, clock, self._variants),
+            publisher=Publisher(sites, stores.blobs, files, reader, clock, self._variants),
             workspaces=workspaces,
             reuse=reuse,
             limits=BuildLimits(timeout_seconds=settings.build_timeout_seconds),
             variants=self._variants,
         )
-        dispatcher = Dispatcher(builder=builder, records=builds, events=events, clock=clock)
-        starter = BuildStarter(sources=sources, records=builds, queue=self._queue, dispatcher=dispatcher, clock=clock)
+        dispatcher = Dispatcher(
+            builder=builder,
+            records=builds,
+            events=events,
+            clock=clock,
+            worker=_worker_name(),
+            hands_over=self._is_shared,
+        )
+        starter = BuildStarter(sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock)
         syncer = SiteSyncer(
             sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
         )
@@ -152,7 +200,7 @@ class EmbeddedService:
                     sites=sites,
                     builds=builds,
                     dispatcher=dispatcher,
-                    queue=self._queue,
+                    queue=queue,
                     events=events,
                     reuse=reuse,
                     clock=clock,
@@ -163,18 +211,33 @@ class EmbeddedService:
                 _capabilities(settings, generator.versions, generator.isolation_level.text)
             ),
         )
-        return await self._serve(servicers, dispatcher)
+        port = await self._listen(servicers) if self._parts.serves else 0
+        await self._begin(dispatcher, queue, stores)
+        return port
 
-    async def _open_stores(self, folder: Path) -> tuple[BlobStore, SiteRecords, BuildRecords]:
-        stored = await open_blobs(self._settings, folder, self._own_async)
-        database = await open_database(self._settings, folder, self._own_async)
-        if self._settings.compress_variants:
+    async def _open_stores(self, folder: Path) -> _Stores:
+        settings = self._settings
+        stored = await open_blobs(settings, folder, self._own_async)
+        database = await open_database(settings, folder, self._own_async)
+        if settings.compress_variants and self._parts.builds:
             # Past the cache: what is compressed once must not push out what is read often.
             self._variants = self._make_variants(folder, stored)
-        blobs = cached(stored)
-        return blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
+        builds = SqlBuildRecords(database)
+        events = self._events = BuildEvents(builds)
+        changes = self._changes = SiteChanges(SqlChangeRecords(database))
+        sites = CachingSiteRecords(
+            SqlSiteRecords(database),
+            max_age_seconds=_MOST_STALE_SECONDS if self._is_shared else None,
+            changed=lambda _: changes.heard(),
+        )
+        return _Stores(database, cached(stored), sites, builds, events, changes)
 
-    async def _serve(self, servicers: Servicers, dispatcher: Dispatcher) -> int:
+    async def _open_queue(self, database: SqlDatabase) -> InProcessBuildQueue | ProcrastinateBuildQueue:
+        if self._is_shared:
+            return await open_shared_queue(self._settings, database, self._own_async)
+        return own_queue(self._settings)
+
+    async def _listen(self, servicers: Servicers) -> int:
         settings = self._settings
         server = TechDocsServer(
             servicers,
@@ -188,13 +251,24 @@ class EmbeddedService:
         except OSError as error:
             raise StartFailed(str(error)) from error
         self._server = server
-        await dispatcher.recover(self._queue)
-        self._queue.start(dispatcher.run)
-        if self._refresher is not None:
+        return port
+
+    async def _begin(
+        self, dispatcher: Dispatcher, queue: InProcessBuildQueue | ProcrastinateBuildQueue, stores: _Stores
+    ) -> None:
+        """Begin everything that goes on beside the calls."""
+        if isinstance(queue, ProcrastinateBuildQueue):
+            self._start_task(PostgreSQLFeed(conninfo(self._settings), stores.heard).run())
+            reaper = Reaper(records=stores.builds, queue=queue, events=stores.events, clock=SystemClock())
+            self._start_task(reaper.run())
+        else:
+            await dispatcher.recover(queue)
+        if self._parts.builds:
+            queue.start(dispatcher.run)
+        if self._refresher is not None and self._parts.serves:
             self._start_task(self._refresher.run())
         if self._variants is not None:
             self._start_task(self._variants.run())
-        return port
 
     def _make_refresher(self, sources: Sources, syncer: SiteSyncer) -> Refresher | None:
         interval = self._settings.refresh_interval_seconds
@@ -222,6 +296,36 @@ class EmbeddedService:
 
     def _own_async(self, close: Callable[[], Awaitable[object]]) -> None:
         self._resources.push_async_callback(close)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """The stores, and who is told of what happens in them."""
+
+    database: SqlDatabase
+    blobs: BlobStore
+    sites: CachingSiteRecords
+    builds: BuildRecords
+    events: BuildEvents
+    changes: SiteChanges
+
+    @property
+    def heard(self) -> Heard:
+        """What is to be called when another process has done something."""
+        return Heard(site=self._heard_site, build=self.events.heard, lost=self.sites.lost, found=self._found)
+
+    def _heard_site(self, entity: EntityRef) -> None:
+        self.sites.heard(entity)
+        self.changes.heard()
+
+    def _found(self) -> None:
+        self.sites.found()
+        self.events.heard_too_little()
+        self.changes.heard()
+
+
+def _worker_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def service_version() -> str:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from techdocs_server.bootstrap import service_version
 from techdocs_server.one_build import BuildRefused, build_once
-from techdocs_server.running import Say, run_bridge, run_everything, run_server
+from techdocs_server.running import Say, run_bridge, run_everything, run_server, run_worker
 from techdocs_server.settings import Settings, SettingsInvalid, load_settings
 from techdocs_server.start_failed import StartFailed
 from techdocs_server.telemetry.logging import configure_logging
@@ -48,8 +48,15 @@ def serve(config: Path | None) -> None:
 @main.command()
 @click.pass_obj
 def server(config: Path | None) -> None:
-    """Run the gRPC server with its builder."""
+    """Run the gRPC server, with its builder unless workers share its stores."""
     _run(run_server, config)
+
+
+@main.command()
+@click.pass_obj
+def worker(config: Path | None) -> None:
+    """Run builds for the servers that share a database and a bucket."""
+    _run(run_worker, config)
 
 
 @main.command()

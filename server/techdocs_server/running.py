@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from techdocs_bridge.serving import serve_bridge
 from techdocs_bridge.settings import BridgeSettings
 
-from techdocs_server.bootstrap import EmbeddedService, service_version
+from techdocs_server.bootstrap import Parts, TechDocsService, service_version
 from techdocs_server.settings import ListenAddress, Settings
 from techdocs_server.start_failed import StartFailed
 
@@ -18,12 +18,24 @@ Say = Callable[[str], None]
 
 
 async def run_server(settings: Settings, *, say: Say) -> None:
-    """Run the gRPC server with its builder until SIGTERM or SIGINT. Raises `StartFailed`."""
+    """Run the gRPC server until SIGTERM or SIGINT. Raises `StartFailed`.
+
+    Over stores of its own it runs builds too.
+    """
     stop = _stop_signal()
-    async with _service(settings) as port:
+    async with _service(settings, Parts(serves=True, builds=False)) as port:
         say(f"techdocs server: gRPC on {_reach(settings.server_listen, port)}")
         await stop.wait()
         say("techdocs server: stopping")
+
+
+async def run_worker(settings: Settings, *, say: Say) -> None:
+    """Run builds until SIGTERM or SIGINT. Raises `StartFailed`."""
+    stop = _stop_signal()
+    async with _service(settings, Parts(serves=False, builds=True)):
+        say(f"techdocs worker: runs {settings.build_concurrency} builds at a time")
+        await stop.wait()
+        say("techdocs worker: stopping")
 
 
 async def run_bridge(settings: Settings, *, say: Say) -> None:
@@ -37,7 +49,7 @@ async def run_everything(settings: Settings, *, say: Say) -> None:
     The bridge stops first: its readers get their answers from a server that still works.
     """
     stop = _stop_signal()
-    async with _service(settings) as port:
+    async with _service(settings, Parts(serves=True, builds=True)) as port:
         say(f"techdocs serve: gRPC on {_reach(settings.server_listen, port)}")
         say(f"  try: grpcurl -plaintext {_reach(settings.server_listen, port)} list")
         await _bridge(settings, _reach(settings.server_listen, port), stop, say=say)
@@ -45,8 +57,8 @@ async def run_everything(settings: Settings, *, say: Say) -> None:
 
 
 @asynccontextmanager
-async def _service(settings: Settings) -> AsyncIterator[int]:
-    service = EmbeddedService(settings)
+async def _service(settings: Settings, parts: Parts) -> AsyncIterator[int]:
+    service = TechDocsService(settings, parts)
     port = await service.start()
     try:
         yield port

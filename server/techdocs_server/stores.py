@@ -78,8 +78,21 @@ def _shown(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
 
 
+def shares_stores(settings: Settings) -> bool:
+    """Whether contents and records are both where other processes find them too."""
+    return settings.database_url is not None and settings.s3_bucket is not None
+
+
+def conninfo(settings: Settings) -> str:
+    """Return the address of the PostgreSQL as its driver reads it."""
+    return _shown(settings.database_url).replace("postgresql+psycopg://", "postgresql://", 1)
+
+
 async def open_database(settings: Settings, folder: Path, own: Own) -> SqlDatabase:
-    """Open the database and bring it up to date. Raises `StartFailed` and `StorageUnavailable`."""
+    """Open the database and bring it up to date. Raises `StartFailed` and `StorageUnavailable`.
+
+    Whoever keeps contents on its own disk keeps others out: they would not find them.
+    """
     if settings.database_url is None:
         database = SqlDatabase(f"sqlite:///{folder / 'records.sqlite3'}")
         own(database.close)
@@ -93,12 +106,14 @@ async def open_database(settings: Settings, folder: Path, own: Own) -> SqlDataba
         raise StartFailed("database_url: it is not a URL that names a user, a host and a database") from error
     own(database.close)
     try:
-        own((await ServerLock.take(url)).release)
+        if not shares_stores(settings):
+            own((await ServerLock.take(url)).release)
         await upgrade(database)
     except StorageUnavailable as error:
         raise StartFailed(f"database_url: {error.message}") from error
     except DatabaseInUse as error:
         raise StartFailed(
-            "database_url: another techdocs server uses this database; stop it, or name another"
+            "database_url: another techdocs server uses this database; stop it, name another, or let servers share "
+            "their contents too by s3_bucket"
         ) from error
     return database

@@ -184,7 +184,7 @@ async def test_nothing_follows_the_end_of_a_build(records: BuildRecords) -> None
     build = await records.create_build(queued(SITE))
     ended = await _end(records, build)
     for events in ([log_event(2)], []):
-        with pytest.raises(ValueError, match="nothing follows"):
+        with pytest.raises(BuildSuperseded, match="nothing follows"):
             await records.append_events(build, events)
     assert await records.build(build.id) == ended
 

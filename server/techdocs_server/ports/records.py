@@ -125,8 +125,8 @@ class BuildRecords(Protocol):
         """Append events and save the build as it is after them.
 
         The first event's sequence must follow the last one stored; otherwise
-        `ValueError`, and nothing is stored. Raises `BuildSuperseded` unless the build's
-        attempt is the one stored, or the next one, queued.
+        `ValueError`, and nothing is stored. Raises `BuildSuperseded` when the stored build
+        has ended, and unless the build's attempt is the one stored, or the next one, queued.
         """
         ...
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 from techdocs_server.domain.build import Build, BuildEvent
-from techdocs_server.domain.errors import BuildNotFound, ServerDraining
+from techdocs_server.domain.errors import BuildNotFound, ServerDraining, StorageUnavailable
 from techdocs_server.ports.records import BuildRecords
 
 _PAGE = 500
@@ -32,10 +32,23 @@ class _Watched:
         self.build: Build | None = None
         self.tail: deque[BuildEvent] = deque(maxlen=_TAIL_EVENTS)
         self.changed = asyncio.Event()
+        self.is_behind = False
+        self.catching_up: asyncio.Task[None] | None = None
+
+    @property
+    def last_sequence(self) -> int:
+        """Of the newest event that the watchers know of, or have read; 0 when nothing is known."""
+        if self.tail:
+            return self.tail[-1].sequence
+        return self.build.last_sequence if self.build is not None else 0
 
     def tell(self, build: Build, events: Sequence[BuildEvent]) -> None:
-        self.build = build
-        self.tail.extend(events)
+        """Take what may be known in part, or follow on what is not known."""
+        self.learn(build)
+        news = [event for event in events if not self.tail or event.sequence > self.tail[-1].sequence]
+        if news and self.tail and news[0].sequence > self.tail[-1].sequence + 1:
+            self.tail.clear()
+        self.tail.extend(news)
         self.wake()
 
     def learn(self, build: Build) -> None:
@@ -67,6 +80,37 @@ class BuildEvents:
         """Tell watchers that these events were stored, and how the build stands after them."""
         if (watched := self._watched.get(build.id)) is not None:
             watched.tell(build, events)
+
+    def heard(self, build_id: str) -> None:
+        """Another process, or this one, has stored events of a build: tell its watchers, by one question for all."""
+        watched = self._watched.get(build_id)
+        if watched is None:
+            return
+        watched.is_behind = True
+        if watched.catching_up is None:
+            watched.catching_up = asyncio.create_task(self._catch_up(build_id, watched))
+
+    def heard_too_little(self) -> None:
+        """What other processes stored may not have been heard of: look at every build that is watched."""
+        for build_id in list(self._watched):
+            self.heard(build_id)
+
+    async def _catch_up(self, build_id: str, watched: _Watched) -> None:
+        try:
+            while watched.is_behind:
+                watched.is_behind = False
+                build = await self._records.build(build_id)
+                if build is None or build.last_sequence <= watched.last_sequence:
+                    continue
+                seen = watched.last_sequence
+                # What nobody has asked for yet, each watcher reads from where it stands.
+                news = await self._records.events(build_id, after_sequence=seen, limit=_PAGE) if seen else ()
+                watched.tell(build, news)
+                watched.is_behind |= len(news) == _PAGE
+        except StorageUnavailable:
+            watched.wake()  # whoever watches asks by itself, and is told
+        finally:
+            watched.catching_up = None
 
     def close(self) -> None:
         """End every watch with `ServerDraining`, now and from now on."""

@@ -21,7 +21,7 @@ from techdocs_server.domain.build import (
 )
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.clock import Clock
-from techdocs_server.ports.records import BuildRecords
+from techdocs_server.ports.records import BuildRecords, BuildSuperseded
 from techdocs_server.services.build_events import BuildEvents
 
 _PROGRESS_SECONDS = 0.5
@@ -45,6 +45,7 @@ class BuildJournal:
         self._storing = asyncio.Lock()
         self._told: datetime | None = None
         self._told_all = False
+        self._is_superseded = False
 
     def log(self, line: LogLine) -> None:
         """Add a line of log."""
@@ -78,6 +79,7 @@ class BuildJournal:
         warnings: tuple[BuildWarning, ...] | None = None,
         pages: BuildProgress | None = None,
         full_build_reason: str | None = None,
+        worker: str | None = None,
     ) -> None:
         """Note facts about the build; they are stored with the next event."""
         self.build = replace(
@@ -87,6 +89,7 @@ class BuildJournal:
             warnings=self.build.warnings if warnings is None else warnings,
             pages=self.build.pages if pages is None else pages,
             full_build_reason=self.build.full_build_reason if full_build_reason is None else full_build_reason,
+            worker=self.build.worker if worker is None else worker,
         )
 
     async def succeed(self, *, revision: str, updated: bool) -> None:
@@ -94,12 +97,28 @@ class BuildJournal:
         self.build = replace(self.build, revision=revision, updated=updated)
         await self.move(BuildState.SUCCEEDED)
 
+    async def give_back(self) -> None:
+        """Queue the build again, as its next attempt. Raises `StorageUnavailable`."""
+        self.build = self.build.retried(now=self._clock.now())
+        self._add(self.build)
+        await self.store()
+
     @asynccontextmanager
     async def keep_storing(self) -> AsyncIterator[None]:
-        """Store lines of log as they come, while the context lasts."""
-        task = asyncio.create_task(self._store_as_they_come())
+        """Store lines of log as they come, while the context lasts.
+
+        Raises `BuildSuperseded` in the middle of the context when the build is not this attempt's any more.
+        """
+        runner = asyncio.current_task()
+        assert runner is not None  # noqa: S101 - a coroutine runs in a task
+        task = asyncio.create_task(self._store_as_they_come(runner))
         try:
             yield
+        except asyncio.CancelledError:
+            if self._is_superseded:
+                runner.uncancel()
+                raise BuildSuperseded(self.build.id) from None
+            raise
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -112,7 +131,7 @@ class BuildJournal:
         self._pending.append(BuildEvent(sequence, self._clock.now(), happening))
         self._something_pending.set()
 
-    async def _store_as_they_come(self) -> None:
+    async def _store_as_they_come(self, runner: asyncio.Task[object]) -> None:
         while True:
             await self._something_pending.wait()
             try:
@@ -120,6 +139,10 @@ class BuildJournal:
             except StorageUnavailable:
                 # The next change of state tries again and reports the failure.
                 await asyncio.sleep(1)
+            except BuildSuperseded:
+                self._is_superseded = True
+                runner.cancel()
+                return
 
     async def store(self) -> None:
         """Store everything not stored yet. Raises `StorageUnavailable`, and keeps it for the next call."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
-from techdocs_server.domain.build import ACTIVE_STATES, Build, BuildProblem, BuildState, Severity
+from techdocs_server.domain.build import ACTIVE_STATES, FINAL_STATES, Build, BuildProblem, BuildState, Severity
 from techdocs_server.domain.errors import BuildQueueFull, BuildStepFailed, StorageUnavailable, TechDocsError
 from techdocs_server.ports.clock import Clock
-from techdocs_server.ports.queue import BuildQueue
-from techdocs_server.ports.records import BuildRecords
+from techdocs_server.ports.queue import BuildQueue, WasCancelled
+from techdocs_server.ports.records import BuildRecords, BuildSuperseded
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.build_journal import BuildJournal
 from techdocs_server.services.building import SiteBuilder
@@ -18,51 +19,66 @@ _log = logging.getLogger(__name__)
 
 _PAGE = 500
 _STORE_AGAIN_SECONDS = 2.0
+_HANDED_OVER = "This worker stops; another one begins the build anew"
 _INTERRUPTED = "the server stopped while this build was running; sync again"
 
 
 class Dispatcher:
     """Runs one build at a time per call of `run`; the queue decides how many calls there are."""
 
-    def __init__(self, *, builder: SiteBuilder, records: BuildRecords, events: BuildEvents, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        builder: SiteBuilder,
+        records: BuildRecords,
+        events: BuildEvents,
+        clock: Clock,
+        worker: str = "",
+        hands_over: bool = False,
+    ) -> None:
         self._builder = builder
         self._records = records
         self._events = events
         self._clock = clock
-        self._to_cancel: set[str] = set()
+        self._worker = worker
+        self._hands_over = hands_over
 
-    async def run(self, build_id: str) -> None:
+    async def run(self, build_id: str, was_cancelled: WasCancelled) -> None:
         """Run a queued build to its end and record it. Never raises but `CancelledError`.
 
         When the task is cancelled the build ends CANCELLED if somebody asked for
-        that, and FAILED as interrupted otherwise.
+        that. Otherwise it is queued again where there are other workers, and ends
+        FAILED as interrupted where there are none. Of a build that was taken over
+        nothing more is written.
         """
         build = await self._records.build(build_id)
         if build is None or build.state is not BuildState.QUEUED:
             return
         journal = self._journal(build)
         _log.info("build_started", extra={"build": build.name, "entity": str(build.entity)})
+        journal.learn(worker=self._worker)
         try:
             async with journal.keep_storing():
                 await self._builder.run(journal)
         except asyncio.CancelledError:
-            await asyncio.shield(self._end_stopped(journal))
+            await asyncio.shield(self._stopped(journal, was_cancelled=was_cancelled()))
+            if journal.build.state.is_final:
+                self._log_end(journal.build)
             raise
+        except BuildSuperseded:
+            _log.warning("build_superseded", extra={"build": build.name, "attempt": build.attempt})
+            return
         except Exception as error:
             await self._end_failed(journal, error)
-        finally:
-            self._to_cancel.discard(build_id)
-            self._log_end(journal.build)
+        self._log_end(journal.build)
 
     async def cancel(self, build: Build, queue: BuildQueue) -> None:
         """Ask a build to stop. One that still waits is CANCELLED when this returns."""
-        self._to_cancel.add(build.id)
         await queue.cancel(build.id)
         current = await self._records.build(build.id)
         if current is not None and current.state is BuildState.QUEUED:
-            await self._end_stopped(self._journal(current))
-        if current is None or current.state.is_final or current.state is BuildState.QUEUED:
-            self._to_cancel.discard(build.id)
+            with suppress(ValueError):  # a worker has begun it in between, and is told
+                await self._end_stopped(self._journal(current), was_cancelled=True)
 
     async def fail(self, build: Build, error: TechDocsError) -> None:
         """End a build that could not even be queued."""
@@ -76,7 +92,7 @@ class Dispatcher:
         builds = await self._records.builds(entity=None, states=ACTIVE_STATES, after=None, limit=_PAGE)
         for build in reversed(builds):
             if build.state is not BuildState.QUEUED:
-                await self._end_stopped(self._journal(build))
+                await self._end_stopped(self._journal(build), was_cancelled=False)
                 continue
             try:
                 await queue.submit(build)
@@ -86,10 +102,23 @@ class Dispatcher:
     def _journal(self, build: Build) -> BuildJournal:
         return BuildJournal(build, records=self._records, events=self._events, clock=self._clock)
 
-    async def _end_stopped(self, journal: BuildJournal) -> None:
+    async def _stopped(self, journal: BuildJournal, *, was_cancelled: bool) -> None:
+        if was_cancelled or not self._hands_over:
+            return await self._end_stopped(journal, was_cancelled=was_cancelled)
+        if journal.build.state in (BuildState.QUEUED, *FINAL_STATES):
+            return None
+        journal.say(_HANDED_OVER, Severity.WARNING)
+        try:
+            await journal.give_back()
+        except (StorageUnavailable, BuildSuperseded) as error:
+            # Whoever watches over lost workers takes it up.
+            _log.warning("build_not_handed_over", extra={"build": journal.build.name, "problem": str(error)})
+        return None
+
+    async def _end_stopped(self, journal: BuildJournal, *, was_cancelled: bool) -> None:
         if journal.build.state.is_final:
             return
-        if journal.build.id in self._to_cancel:
+        if was_cancelled:
             journal.say("The build was cancelled", Severity.WARNING)
             problem = BuildProblem(journal.build.state, "BUILD_CANCELLED", "it was cancelled on request")
             await self._end(journal, BuildState.CANCELLED, problem)
@@ -115,6 +144,8 @@ class Dispatcher:
         """
         try:
             await journal.move(state, problem=problem)
+        except BuildSuperseded:
+            _log.warning("build_superseded", extra={"build": journal.build.name, "attempt": journal.build.attempt})
         except StorageUnavailable as error:
             _log.error("build_end_not_stored", extra={"build": journal.build.name, "problem": error.message})
             await self._store_at_last(journal)
@@ -127,6 +158,8 @@ class Dispatcher:
                 return await journal.store()
             except StorageUnavailable:
                 continue
+            except BuildSuperseded:
+                return None
 
     def _log_end(self, build: Build) -> None:
         seconds = (self._clock.now() - (build.start_time or build.create_time)).total_seconds()

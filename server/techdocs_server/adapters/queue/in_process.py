@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 from techdocs_server.adapters.queue.waiting_line import WaitingLine
 from techdocs_server.domain.build import Build, BuildTrigger
 from techdocs_server.domain.errors import BuildQueueFull
+from techdocs_server.ports.queue import RunBuild
 
 
 class InProcessBuildQueue:
@@ -21,12 +21,13 @@ class InProcessBuildQueue:
     def __init__(self, *, concurrency: int, limit: int) -> None:
         self._concurrency = concurrency
         self._limit = limit
-        self._run: Callable[[str], Awaitable[None]] | None = None
+        self._run: RunBuild | None = None
+        self._cancelled: set[str] = set()
         self._waiting = WaitingLine()
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, run: Callable[[str], Awaitable[None]]) -> None:
-        """Begin to run builds with ``run``, which never raises but `CancelledError`."""
+    def start(self, run: RunBuild) -> None:
+        """Begin to run builds."""
         self._run = run
         self._fill()
 
@@ -60,6 +61,7 @@ class InProcessBuildQueue:
         """See `BuildQueue`. Returns when the build's task has ended."""
         self._waiting.remove(build_id)
         if (task := self._running.get(build_id)) is not None:
+            self._cancelled.add(build_id)
             task.cancel()
             await asyncio.wait([task])
 
@@ -67,10 +69,11 @@ class InProcessBuildQueue:
         while self._run is not None and len(self._running) < self._concurrency:
             if (build := self._waiting.next()) is None:
                 return
-            task = asyncio.ensure_future(self._run(build.id))
+            task = asyncio.ensure_future(self._run(build.id, partial(self._cancelled.__contains__, build.id)))
             self._running[build.id] = task
             task.add_done_callback(partial(self._ended, build.id))
 
     def _ended(self, build_id: str, _task: asyncio.Future[None]) -> None:
         del self._running[build_id]
+        self._cancelled.discard(build_id)
         self._fill()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -17,18 +18,19 @@ from techdocs_server.ports.records import SiteRecords
 
 
 class _Kept(NamedTuple):
-    """A pointer, and whether it is certain that it has not moved since."""
+    """A pointer, whether it is certain that it has not moved since, and when it was asked for (monotonic)."""
 
     pointer: SitePointer
     is_certain: bool
+    asked: float
 
 
 class CachingSiteRecords:
     """SiteRecords that remember pointers, at most ``max_pointers`` of them.
 
-    **All writes must go through this one object.** It learns of no other, and
-    would go on answering with the old pointer. So it is for one process that has
-    the records to itself.
+    **Every write must go through this one object, or be told to it.** Where other
+    processes write too, whoever hears of it calls `heard`, and `lost` while nobody
+    hears anything; ``max_age_seconds`` then bounds what a missed notice can cost.
 
     A remembered pointer costs no thread and no query. A write makes it uncertain,
     however it ended: the next reader asks again, and gets the remembered one only
@@ -36,17 +38,43 @@ class CachingSiteRecords:
     remembered: asking for many such names would push out those that do.
     """
 
-    def __init__(self, inner: SiteRecords, *, max_pointers: int = 10_000) -> None:
+    def __init__(
+        self,
+        inner: SiteRecords,
+        *,
+        max_pointers: int = 10_000,
+        max_age_seconds: float | None = None,
+        changed: Callable[[EntityRef], None] = lambda _: None,
+    ) -> None:
         self._inner = inner
         self._max_pointers = max_pointers
         self._pointers: OrderedDict[EntityRef, _Kept] = OrderedDict()
         self._writes_begun = 0
         self._writes_in_flight = 0
+        self._max_age = max_age_seconds
+        self._changed = changed
+        self._is_deaf = False
+
+    def heard(self, entity: EntityRef) -> None:
+        """Another process has written of this site, or may have."""
+        self._writes_begun += 1  # answers that are under way may be from before it
+        self._doubt(entity)
+
+    def lost(self) -> None:
+        """From now on, nobody hears of other processes' writes."""
+        self._is_deaf = True
+
+    def found(self) -> None:
+        """From now on, every write is heard of; of those before it is unknown."""
+        self._is_deaf = False
+        self._writes_begun += 1
+        for entity in self._pointers:
+            self._doubt(entity)
 
     async def pointer(self, entity: EntityRef) -> SitePointer | None:
         """Return which revision a site serves, or None when there is no such site."""
         kept = self._pointers.get(entity)
-        if kept is None or not kept.is_certain:
+        if kept is None or not self._is_certain(kept):
             return await self._asked(entity)
         self._pointers.move_to_end(entity)
         return kept.pointer
@@ -131,13 +159,22 @@ class CachingSiteRecords:
             yield
         finally:
             self._writes_in_flight -= 1
-            if entity in self._pointers:
-                self._pointers[entity] = self._pointers[entity]._replace(is_certain=False)
+            self._doubt(entity)
+            self._changed(entity)
+
+    def _is_certain(self, kept: _Kept) -> bool:
+        if not kept.is_certain or self._is_deaf:
+            return False
+        return self._max_age is None or time.monotonic() - kept.asked < self._max_age
+
+    def _doubt(self, entity: EntityRef) -> None:
+        if entity in self._pointers:
+            self._pointers[entity] = self._pointers[entity]._replace(is_certain=False)
 
     def _keep(self, entity: EntityRef, pointer: SitePointer | None, *, is_certain: bool) -> None:
         self._pointers.pop(entity, None)
         if pointer is None:
             return
-        self._pointers[entity] = _Kept(pointer, is_certain)
+        self._pointers[entity] = _Kept(pointer, is_certain, time.monotonic())
         if len(self._pointers) > self._max_pointers:
             self._pointers.popitem(last=False)

@@ -18,6 +18,13 @@ Arguments = TypeVarTuple("Arguments")
 _READERS = 4
 _WRITERS = 4
 _POOL_TIMEOUT_SECONDS = 5
+# A database that says nothing is noticed in seconds (postgresql.org/docs/current/libpq-connect.html).
+_POSTGRESQL_CONNECTIONS = {
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "tcp_user_timeout": 15_000,
+}
 
 
 class SqlDatabase:
@@ -50,6 +57,7 @@ class SqlDatabase:
             # Noticing a dead server costs a round trip; a file does not die.
             pool_pre_ping=not is_sqlite,
             hide_parameters=True,
+            connect_args={} if is_sqlite else _POSTGRESQL_CONNECTIONS,
         )
         if is_sqlite:
             prepare_sqlite(self._engine, busy_timeout_seconds=busy_timeout_seconds)

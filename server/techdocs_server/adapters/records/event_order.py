@@ -9,9 +9,9 @@ from techdocs_server.ports.records import BuildSuperseded
 
 
 def check_order(events: Sequence[BuildEvent], *, last_sequence: int, state: BuildState) -> None:
-    """Raise `ValueError` unless events may follow the last one stored of a build in this state."""
+    """Raise `ValueError` unless events may follow the last one stored, `BuildSuperseded` when the build has ended."""
     if state.is_final:
-        raise ValueError(f"nothing follows the end of a build, and this one is {state}")
+        raise BuildSuperseded("nothing follows the end of a build")
     for expected, event in enumerate(events, start=last_sequence + 1):
         if event.sequence != expected:
             raise ValueError(f"event {event.sequence} cannot follow event {expected - 1}")

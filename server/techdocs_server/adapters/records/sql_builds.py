@@ -18,6 +18,7 @@ from techdocs_server.adapters.records.build_rows import (
 )
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.event_order import check_attempt, check_order
+from techdocs_server.adapters.records.notices import tell_of_build
 from techdocs_server.adapters.records.schema import ACTIVE, builds, events
 from techdocs_server.adapters.records.upserts import insert_if_absent
 from techdocs_server.domain.build import Build, BuildEvent, BuildFence, BuildState
@@ -78,6 +79,7 @@ def _create_build(connection: Connection, build: Build, first: Sequence[BuildEve
         if insert_if_absent(connection, builds, build_row(build)):
             if first:
                 connection.execute(insert(events), [event_row(build.id, event) for event in first])
+            tell_of_build(connection, build.id)
             return build
         found = (
             _of_request(connection, build.request_id)
@@ -139,6 +141,7 @@ def _append_events(connection: Connection, build: Build, new_events: Sequence[Bu
         connection.execute(insert(events), [event_row(build.id, event) for event in new_events])
     saved = replace(build, last_sequence=stored.last_sequence + len(new_events))
     connection.execute(update(builds).where(builds.c.id == build.id).values(build_row(saved)))
+    tell_of_build(connection, build.id)
 
 
 def check_fence(connection: Connection, fence: BuildFence) -> None:

@@ -8,12 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select, text
 
 from techdocs_server.adapters.records.engine import SqlDatabase
+from techdocs_server.adapters.records.notices import tell_of_site
 from techdocs_server.adapters.records.schema import changes
 from techdocs_server.domain.change import Cause, SiteAction, SiteChange
 from techdocs_server.domain.entity import EntityRef
 
-SITE_CHANNEL = "techdocs_sites"
-"""Where PostgreSQL tells of every change: ``namespace/kind/name``."""
 _ORDER_LOCK = 7_070_003
 """Any number that nothing else in the database locks."""
 
@@ -69,9 +68,7 @@ def note_change(
         "build": cause.build,
     }
     connection.execute(insert(changes).values(row))
-    if connection.dialect.name == "postgresql":
-        site = f"{entity.namespace}/{entity.kind}/{entity.name}"
-        connection.execute(select(func.pg_notify(SITE_CHANNEL, site)))
+    tell_of_site(connection, entity)
 
 
 def _newest_change(connection: Connection) -> int:
