@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import socket
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -20,12 +16,8 @@ from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.queue.procrastinate import ProcrastinateBuildQueue
-from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.engine import SqlDatabase
-from techdocs_server.adapters.records.postgresql_feed import Heard, PostgreSQLFeed
-from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
-from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
-from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
+from techdocs_server.adapters.records.postgresql_feed import PostgreSQLFeed
 from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.adapters.reuse.local import LocalReuseStates
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
@@ -36,10 +28,9 @@ from techdocs_server.build_tools import (
     make_site_files,
     make_source_hosts,
 )
-from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
-from techdocs_server.ports.records import BuildRecords
+from techdocs_server.process import own_data_directory, process_name, read_tls
 from techdocs_server.queues import open_shared_queue, own_queue
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
@@ -64,11 +55,9 @@ from techdocs_server.services.starting import BuildStarter
 from techdocs_server.services.syncing import SiteSyncer
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
-from techdocs_server.stores import cached, conninfo, open_blobs, open_database, shares_stores
+from techdocs_server.stores import ServiceStores, conninfo, open_stores, shares_stores
 
 DISTRIBUTION = "techdocs-service"
-# What a notice that is lost without a trace can cost a reader.
-_MOST_STALE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +123,13 @@ class TechDocsService:
                 "database_url, s3_bucket: both must be set: a worker takes its builds from the database and leaves "
                 "the sites in the bucket"
             )
-        self._tls = _tls(settings)
-        folder = _own_data_directory(settings.data_directory, self._resources)
-        stores = await self._open_stores(folder)
+        self._tls = read_tls(settings)
+        folder = own_data_directory(settings.data_directory, self._resources)
+        stores = await open_stores(settings, folder, self._own_async)
+        self._events, self._changes = stores.events, stores.changes
+        if settings.compress_variants and self._parts.builds:
+            # Past the cache: what is compressed once must not push out what is read often.
+            self._variants = self._make_variants(folder, stores.uncached_blobs)
         queue = self._queue = await self._open_queue(stores.database)
         hosts = make_source_hosts(settings)
         removal = FolderRemoval(folder / "removed")
@@ -173,7 +166,7 @@ class TechDocsService:
             records=builds,
             events=events,
             clock=clock,
-            worker=_worker_name(),
+            worker=process_name(),
             hands_over=self._is_shared,
         )
         starter = BuildStarter(sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock)
@@ -215,23 +208,6 @@ class TechDocsService:
         await self._begin(dispatcher, queue, stores)
         return port
 
-    async def _open_stores(self, folder: Path) -> _Stores:
-        settings = self._settings
-        stored = await open_blobs(settings, folder, self._own_async)
-        database = await open_database(settings, folder, self._own_async)
-        if settings.compress_variants and self._parts.builds:
-            # Past the cache: what is compressed once must not push out what is read often.
-            self._variants = self._make_variants(folder, stored)
-        builds = SqlBuildRecords(database)
-        events = self._events = BuildEvents(builds)
-        changes = self._changes = SiteChanges(SqlChangeRecords(database))
-        sites = CachingSiteRecords(
-            SqlSiteRecords(database),
-            max_age_seconds=_MOST_STALE_SECONDS if self._is_shared else None,
-            changed=lambda _: changes.heard(),
-        )
-        return _Stores(database, cached(stored), sites, builds, events, changes)
-
     async def _open_queue(self, database: SqlDatabase) -> InProcessBuildQueue | ProcrastinateBuildQueue:
         if self._is_shared:
             return await open_shared_queue(self._settings, database, self._own_async)
@@ -254,7 +230,7 @@ class TechDocsService:
         return port
 
     async def _begin(
-        self, dispatcher: Dispatcher, queue: InProcessBuildQueue | ProcrastinateBuildQueue, stores: _Stores
+        self, dispatcher: Dispatcher, queue: InProcessBuildQueue | ProcrastinateBuildQueue, stores: ServiceStores
     ) -> None:
         """Begin everything that goes on beside the calls."""
         if isinstance(queue, ProcrastinateBuildQueue):
@@ -298,79 +274,9 @@ class TechDocsService:
         self._resources.push_async_callback(close)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    """The stores, and who is told of what happens in them."""
-
-    database: SqlDatabase
-    blobs: BlobStore
-    sites: CachingSiteRecords
-    builds: BuildRecords
-    events: BuildEvents
-    changes: SiteChanges
-
-    @property
-    def heard(self) -> Heard:
-        """What is to be called when another process has done something."""
-        return Heard(site=self._heard_site, build=self.events.heard, lost=self.sites.lost, found=self._found)
-
-    def _heard_site(self, entity: EntityRef) -> None:
-        self.sites.heard(entity)
-        self.changes.heard()
-
-    def _found(self) -> None:
-        self.sites.found()
-        self.events.heard_too_little()
-        self.changes.heard()
-
-
-def _worker_name() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}"
-
-
 def service_version() -> str:
     """Return the version of the installed software."""
     return version(DISTRIBUTION)
-
-
-def _own_data_directory(folder: Path, resources: AsyncExitStack) -> Path:
-    """Make the data directory and lock it for this process, until the resources close."""
-    folder = folder.absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StartFailed(f"data_directory: {folder} cannot be used: {error.strerror}") from error
-    resources.callback(os.close, lock)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise StartFailed(
-            f"data_directory: another techdocs process uses {folder}; stop it, or set another data_directory"
-        ) from error
-    return folder
-
-
-def _tls(settings: Settings) -> TLS | None:
-    if settings.server_tls_certificate is None or settings.server_tls_key is None:
-        return None
-    certificate, key = settings.server_tls_certificate, settings.server_tls_key
-    try:
-        tls = TLS(certificate.read_bytes(), key.read_bytes())
-        # Checked here, because gRPC says of a bad file only that it cannot listen.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
-    except (ssl.SSLError, ValueError) as error:
-        raise StartFailed(
-            f"server_tls_certificate, server_tls_key: {certificate} and {key} are not a PEM certificate chain and the "
-            "unencrypted private key that belongs to it"
-        ) from error
-    except OSError as error:
-        raise StartFailed(f"server_tls_certificate, server_tls_key: {error.filename}: {error.strerror}") from error
-    return tls
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted")
 
 
 def _capabilities(settings: Settings, generators: tuple[str, ...], isolation: str) -> capabilities_pb2.Capabilities:

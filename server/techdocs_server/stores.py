@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -11,17 +12,29 @@ from techdocs_server.adapters.blobs.caching import CachingBlobStore
 from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
 from techdocs_server.adapters.blobs.s3 import CONNECTIONS, S3BlobStore
 from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
+from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
+from techdocs_server.adapters.records.postgresql_feed import Heard
 from techdocs_server.adapters.records.server_lock import DatabaseInUse, ServerLock
+from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
+from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
+from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
+from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.records import BuildRecords
+from techdocs_server.services.build_events import BuildEvents
+from techdocs_server.services.site_changes import SiteChanges
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
 
 # Enough for the pages that readers of a few hundred sites want today; a page is about 70 KB.
 _CACHED_BYTES = 128 * 1024**2
 _CACHED_BLOB_BYTES = 1024**2
+
+# What a notice that is lost without a trace can cost a reader.
+_MOST_STALE_SECONDS = 10.0
 
 Own = Callable[[Callable[[], Awaitable[object]]], None]
 """Takes what closes a store."""
@@ -117,3 +130,44 @@ async def open_database(settings: Settings, folder: Path, own: Own) -> SqlDataba
             "their contents too by s3_bucket"
         ) from error
     return database
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStores:
+    """The stores, and who is told of what happens in them."""
+
+    database: SqlDatabase
+    uncached_blobs: BlobStore
+    blobs: BlobStore
+    sites: CachingSiteRecords
+    builds: BuildRecords
+    events: BuildEvents
+    changes: SiteChanges
+
+    @property
+    def heard(self) -> Heard:
+        """What is to be called when another process has done something."""
+        return Heard(site=self._heard_site, build=self.events.heard, lost=self.sites.lost, found=self._found)
+
+    def _heard_site(self, entity: EntityRef) -> None:
+        self.sites.heard(entity)
+        self.changes.heard()
+
+    def _found(self) -> None:
+        self.sites.found()
+        self.events.heard_too_little()
+        self.changes.heard()
+
+
+async def open_stores(settings: Settings, folder: Path, own: Own) -> ServiceStores:
+    """Open everything that is kept. Raises `StartFailed` and `StorageUnavailable`."""
+    blobs = await open_blobs(settings, folder, own)
+    database = await open_database(settings, folder, own)
+    builds = SqlBuildRecords(database)
+    changes = SiteChanges(SqlChangeRecords(database))
+    sites = CachingSiteRecords(
+        SqlSiteRecords(database),
+        max_age_seconds=_MOST_STALE_SECONDS if shares_stores(settings) else None,
+        changed=lambda _: changes.heard(),
+    )
+    return ServiceStores(database, blobs, cached(blobs), sites, builds, BuildEvents(builds), changes)

@@ -37,6 +37,16 @@ async def test_new_build_is_remembered_as_given(records: BuildRecords) -> None:
     assert await records.events(build.id, after_sequence=0, limit=10) == []
 
 
+async def test_new_build_has_its_first_events(records: BuildRecords) -> None:
+    build = replace(queued(SITE), last_sequence=1)
+    first = BuildEvent(1, NOON, build)
+    assert await records.create_build(build, events=[first]) == build
+    assert await records.events(build.id, after_sequence=0, limit=10) == [first]
+    late = replace(queued(SITE), last_sequence=1)
+    await records.create_build(late, events=[BuildEvent(1, NOON, late)])
+    assert await records.events(late.id, after_sequence=0, limit=10) == []
+
+
 async def test_active_build_of_the_entity_is_joined(records: BuildRecords) -> None:
     build = await records.create_build(queued(SITE))
     late = queued(SITE, now=NOON + timedelta(seconds=1), request_id="request-1")

@@ -135,7 +135,7 @@ async def building(folder: Path, *, role: str = "server", **settings: object) ->
 @asynccontextmanager
 async def restarted(site: Site) -> AsyncIterator[Site]:
     """Run a service over what an ended one left, until the context ends."""
-    service = await start("server", site.folder, **site.settings)
+    service = await start(site.service.role, site.folder, **site.settings)
     try:
         async with connected(service.grpc) as client:
             yield Site(site.folder, site.catalog, site.gate, site.settings, service, client)

@@ -13,26 +13,15 @@ from techdocs.v1 import docs_pb2, sites_pb2
 from tests.integration.build_control import Site, building, restarted
 from tests.integration.test_second_server import refused
 from tests.support.postgresql import PostgreSQL
+from tests.support.replicas import shared_stores
 from tests.support.rpc_client import component
-from tests.support.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFS
-
-
-def storage(s3: SeaweedFS, database: str, prefix: str) -> dict[str, object]:
-    return {
-        "s3_endpoint": s3.endpoint,
-        "s3_bucket": BUCKET,
-        "s3_prefix": prefix,
-        "s3_region": "us-east-1",
-        "s3_access_key": ACCESS_KEY,
-        "s3_secret_key": SECRET_KEY,
-        "database_url": database.replace("+psycopg", ""),
-    }
+from tests.support.seaweedfs import BUCKET, SECRET_KEY, SeaweedFS
 
 
 @pytest.fixture
 async def site(tmp_path: Path, s3_server: SeaweedFS, postgresql_server: PostgreSQL) -> AsyncIterator[Site]:
-    settings = storage(s3_server, postgresql_server.new_database(), f"{tmp_path.name}/")
-    async with building(tmp_path, role="server", **settings) as running:
+    settings = shared_stores(s3_server, postgresql_server, f"{tmp_path.name}/")
+    async with building(tmp_path, role="serve", **settings) as running:
         yield running
 
 
@@ -74,13 +63,24 @@ async def test_everything_is_there_after_a_restart_on_another_disk(site: Site) -
         assert "generation-1" in await again.page("demo")
 
 
-async def test_the_database_of_a_running_server_is_its_own(site: Site, tmp_path: Path) -> None:
-    settings = {**site.settings, "data_directory": tmp_path / "second", "server_listen": "127.0.0.1:0"}
-    assert "another techdocs server uses this database" in await refused("server", **settings)
-    await site.service.kill()
-    async with restarted(site) as again:
-        again.add("demo")
-        assert (await again.sync("demo")).updated
+async def test_servers_that_keep_their_contents_apart_do_not_share_a_database(
+    tmp_path: Path, postgresql_server: PostgreSQL
+) -> None:
+    settings: dict[str, object] = {"database_url": postgresql_server.new_database().replace("+psycopg", "")}
+    async with building(tmp_path, role="server", **settings) as first:
+        first.add("demo")
+        await first.sync("demo")
+        assert "generation-0" in await first.page("demo")
+        second = {**first.settings, "data_directory": tmp_path / "second", "server_listen": "127.0.0.1:0"}
+        assert "another techdocs server uses this database" in await refused("server", **second)
+        await first.service.kill()
+        async with restarted(first) as again:
+            again.edit("demo", 1)
+            assert (await again.sync("demo")).updated
+
+
+async def test_a_worker_without_shared_stores_does_not_start(tmp_path: Path) -> None:
+    assert "database_url, s3_bucket: both must be set" in await refused("worker", data_directory=tmp_path / "data")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_a_store_that_cannot_be_used_ends_the_start_with_its_setting(
     words: str,
 ) -> None:
     login = postgresql_server.address
-    settings = storage(s3_server, postgresql_server.new_database(), "")
+    settings = shared_stores(s3_server, postgresql_server, "")
     settings |= {
         name: value.replace("{login}", login).replace("{address}", login.rpartition("@")[2])
         for name, value in change.items()

@@ -20,6 +20,7 @@ STOP_SECONDS = 40.0
 class RunningService:
     """A role that is up. ``grpc`` is host:port, ``rest`` a base URL; empty where the role has none."""
 
+    role: str
     process: asyncio.subprocess.Process
     grpc: str
     rest: str
@@ -93,7 +94,7 @@ async def start(role: str, folder: Path, **settings: object) -> RunningService:
             cwd=folder,
             start_new_session=True,
         )
-    service = RunningService(process, "", "", log)
+    service = RunningService(role, process, "", "", log)
     try:
         async with asyncio.timeout(START_SECONDS):
             await _read_addresses(role, service)
@@ -110,6 +111,8 @@ async def _read_addresses(role: str, service: RunningService) -> None:
     while not (service.grpc or role == "bridge") or not (service.rest or role == "server"):
         line = (await output.readline()).decode()
         assert line, f"techdocs {role} ended"
+        if role == "worker":
+            return
         if ": gRPC on " in line:
             service.grpc = line.rsplit(" ", 1)[1].strip()
         elif ": REST on " in line:

@@ -148,6 +148,8 @@ class Build(_message.Message):
     PAGES_FIELD_NUMBER: _builtins.int
     FULL_BUILD_REASON_FIELD_NUMBER: _builtins.int
     PHASES_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "builds/{build}"."""
     state: Global___BuildState.ValueType
@@ -166,6 +168,10 @@ class Build(_message.Message):
     """Who asked for it."""
     full_build_reason: _builtins.str
     """Why no page was reused, empty when pages could be."""
+    attempt: _builtins.int
+    """Which attempt this is, from 1. A build whose worker was lost, or stopped, is begun anew."""
+    worker: _builtins.str
+    """Which process runs it, or ran it; empty while it waits. For people: the form may change."""
     @_builtins.property
     def entity(self) -> _entity_pb2.EntityRef:
         """Entity being built."""
@@ -225,10 +231,12 @@ class Build(_message.Message):
         pages: Global___BuildProgress | None = ...,
         full_build_reason: _builtins.str = ...,
         phases: _abc.Iterable[Global___PhaseDuration] | None = ...,
+        attempt: _builtins.int = ...,
+        worker: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "pages", b"pages", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "full_build_reason", b"full_build_reason", "isolation", b"isolation", "last_sequence", b"last_sequence", "name", b"name", "pages", b"pages", "phases", b"phases", "revision", b"revision", "source_etag", b"source_etag", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "updated", b"updated", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "failure", b"failure", "full_build_reason", b"full_build_reason", "isolation", b"isolation", "last_sequence", b"last_sequence", "name", b"name", "pages", b"pages", "phases", b"phases", "revision", b"revision", "source_etag", b"source_etag", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "updated", b"updated", "warnings", b"warnings", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

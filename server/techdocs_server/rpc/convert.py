@@ -107,6 +107,8 @@ def build_message(build: Build) -> builds_pb2.Build:
         pages=None if build.pages is None else _progress_message(build.pages),
         full_build_reason=build.full_build_reason,
         phases=[_phase_message(phase) for phase in build.phases],
+        attempt=build.attempt,
+        worker=build.worker,
     )
     if build.problem is not None:
         message.error.CopyFrom(_build_error(build))

@@ -14,7 +14,7 @@ def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, 
     A transaction that inserts the same key meanwhile is waited for.
     """
     if connection.dialect.name == "postgresql":
-        result = connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
-    else:
-        result = connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
-    return result.rowcount == 1
+        # Not every driver counts the rows of such a statement.
+        statement = postgresql.insert(table).values(**values).on_conflict_do_nothing()
+        return connection.execute(statement.returning(*table.primary_key.columns)).first() is not None
+    return connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
