@@ -31,7 +31,7 @@ from techdocs_server.build_tools import (
     make_source_hosts,
 )
 from techdocs_server.domain.errors import StorageUnavailable
-from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.blobs import BlobStore, SweepableBlobStore
 from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
@@ -165,7 +165,7 @@ class EmbeddedService:
         )
         return await self._serve(servicers, dispatcher)
 
-    async def _open_stores(self, folder: Path) -> tuple[BlobStore, SiteRecords, BuildRecords]:
+    async def _open_stores(self, folder: Path) -> tuple[SweepableBlobStore, SiteRecords, BuildRecords]:
         stored = await open_blobs(self._settings, folder, self._own_async)
         database = await open_database(self._settings, folder, self._own_async)
         if self._settings.compress_variants:

@@ -20,7 +20,7 @@ from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
 from techdocs_server.adapters.variants.memory import MemoryVariantStore
-from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.blobs import SweepableBlobStore
 from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.ports.variants import VariantStore
 
@@ -45,7 +45,9 @@ async def open_database(folder: Path, server: PostgreSQL | None = None) -> Async
 
 
 @asynccontextmanager
-async def open_blob_store(kind: str, folder: Path, server: SeaweedFS | None = None) -> AsyncIterator[BlobStore]:
+async def open_blob_store(
+    kind: str, folder: Path, server: SeaweedFS | None = None
+) -> AsyncIterator[SweepableBlobStore]:
     """Open one of `BLOB_STORES`; those in S3 need a server, and get a prefix of their own in its bucket."""
     if kind.startswith("caching-"):
         async with open_blob_store(kind.removeprefix("caching-"), folder, server) as inner:
