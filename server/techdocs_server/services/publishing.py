@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from techdocs_server.domain.build import BuildFence
+from techdocs_server.domain.change import SiteAction
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, ContentCorrupt, RevisionConflict
@@ -29,6 +31,7 @@ from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.generator import GeneratedSite
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.ports.site_files import SiteFiles
+from techdocs_server.services.attribution import built
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.reading import SiteReader
 
@@ -38,6 +41,7 @@ class SiteToPublish:
     """A generated site on the local disk. ``expected`` is the pointer as it was when the build began.
 
     ``stores_everything`` asks the store even for what the expected revision has, to heal a damaged one.
+    ``fence`` lets the publish happen only while it is of the build's present attempt.
     """
 
     entity: EntityRef
@@ -47,6 +51,7 @@ class SiteToPublish:
     build: str
     expected: SitePointer | None
     stores_everything: bool = False
+    fence: BuildFence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,8 @@ class Publisher:
         Publishes nothing when the files and the source etag are those of the
         current revision. With ``stores_everything`` a damaged store is whole
         afterwards, as far as the site goes. Raises `RevisionConflict` when the pointer moved since
-        ``site.expected`` was read, `QuotaExceeded`, `StorageUnavailable`, and
-        `BuildStepFailed` when the site has no index.html.
+        ``site.expected`` was read, `QuotaExceeded`, `StorageUnavailable`,
+        `BuildStepFailed` when the site has no index.html, and `BuildSuperseded`.
         """
         before = await self._manifest_before(site)
         previous = None if before is None else _without_metadata(before)
@@ -125,6 +130,8 @@ class Publisher:
                 source_etag=site.source_etag,
                 expected=current,
                 now=self._clock.now(),
+                cause=built(SiteAction.SOURCE_SEEN, site.build),
+                fence=site.fence,
             )
         elif await self._sites.pointer(site.entity) != current:
             # Moved meanwhile: what this build calls current is not.
@@ -160,7 +167,13 @@ class Publisher:
             )
         )
         pointer = await self._sites.move_pointer(
-            site.entity, to=revision.revision, source_etag=site.source_etag, expected=site.expected, now=now
+            site.entity,
+            to=revision.revision,
+            source_etag=site.source_etag,
+            expected=site.expected,
+            now=now,
+            cause=built(SiteAction.PUBLISHED, site.build),
+            fence=site.fence,
         )
         return Published(pointer.revision, updated=True), manifest.files
 
