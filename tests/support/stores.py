@@ -16,18 +16,21 @@ from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, 
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySiteRecords
-from techdocs_server.adapters.records.memory_leases import MemoryBlobLeases
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
+from techdocs_server.adapters.records.sql_dooming import SqlBlobDooming
 from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
+from techdocs_server.adapters.records.sql_revisions import SqlRevisionSweeping
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
 from techdocs_server.adapters.variants.memory import MemoryVariantStore
 from techdocs_server.ports.blob_leases import BlobLeases
 from techdocs_server.ports.blobs import SweepableBlobStore
 from techdocs_server.ports.changes import ChangeRecords
+from techdocs_server.ports.dooming import BlobDooming
 from techdocs_server.ports.records import BuildRecords, SiteRecords
+from techdocs_server.ports.retention import RevisionSweeping
 from techdocs_server.ports.variants import VariantStore
 
 from tests.support.postgresql import PostgreSQL
@@ -114,6 +117,8 @@ class Records:
     builds: BuildRecords
     changes: ChangeRecords
     leases: BlobLeases
+    dooming: BlobDooming
+    sweeping: RevisionSweeping
 
 
 @asynccontextmanager
@@ -122,11 +127,16 @@ async def open_records(kind: str, folder: Path, server: PostgreSQL | None = None
     if kind == "memory":
         builds = MemoryBuildRecords()
         sites = MemorySiteRecords(builds)
-        yield Records(sites, builds, sites.changes, MemoryBlobLeases())
+        yield Records(sites, builds, sites.changes, sites.sweeping.leases, sites.sweeping.leases, sites.sweeping)
         return
     async with open_database(folder, server) as database:
         yield Records(
-            SqlSiteRecords(database), SqlBuildRecords(database), SqlChangeRecords(database), SqlBlobLeases(database)
+            SqlSiteRecords(database),
+            SqlBuildRecords(database),
+            SqlChangeRecords(database),
+            SqlBlobLeases(database),
+            SqlBlobDooming(database),
+            SqlRevisionSweeping(database),
         )
 
 
