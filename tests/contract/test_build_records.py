@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from techdocs_server.domain.build import Build, BuildEvent, BuildProblem, BuildProgress, BuildState, BuildWarning
-from techdocs_server.ports.records import BuildRecords
+from techdocs_server.ports.records import BuildRecords, BuildSuperseded
 
 from tests.support.clocks import NOON, ManualClock
 from tests.support.record_values import entity, log_event, queued
@@ -249,3 +249,39 @@ async def _end(records: BuildRecords, build: Build) -> Build:
     ended = replace(build.moved(BuildState.CANCELLED, now=NOON + timedelta(minutes=1)), last_sequence=1)
     await records.append_events(ended, [BuildEvent(1, NOON, ended)])
     return ended
+
+
+async def running(records: BuildRecords) -> Build:
+    build = await records.create_build(queued(SITE))
+    prepared = replace(build.moved(BuildState.PREPARING, now=NOON), worker="worker-1")
+    await records.append_events(prepared, [BuildEvent(1, NOON, prepared)])
+    return replace(prepared, last_sequence=1)
+
+
+async def test_next_attempt_takes_a_build_over(records: BuildRecords) -> None:
+    build = await running(records)
+    again = build.retried(now=NOON)
+    await records.append_events(again, [BuildEvent(2, NOON, again)])
+    stored = await records.build(build.id)
+    assert stored == replace(again, last_sequence=2)
+    assert (stored.attempt, stored.worker, stored.state) == (2, "", BuildState.QUEUED)
+    assert await records.active_build(SITE) == stored
+
+
+async def test_attempt_that_was_taken_over_writes_nothing(records: BuildRecords) -> None:
+    build = await running(records)
+    again = build.retried(now=NOON)
+    await records.append_events(again, [BuildEvent(2, NOON, again)])
+    with pytest.raises(BuildSuperseded):
+        await records.append_events(build, [log_event(3)])
+    assert await records.build(build.id) == replace(again, last_sequence=2)
+    with pytest.raises(BuildSuperseded):
+        await records.append_events(replace(again, attempt=4), [log_event(3)])
+
+
+async def test_one_of_two_that_take_a_build_over_does(records: BuildRecords) -> None:
+    again = (await running(records)).retried(now=NOON)
+    taken = await asyncio.gather(
+        *(records.append_events(again, [BuildEvent(2, NOON, again)]) for _ in range(2)), return_exceptions=True
+    )
+    assert sorted(type(outcome).__name__ for outcome in taken) == ["NoneType", "ValueError"]

@@ -87,7 +87,7 @@ async def test_sites_are_chosen_by_namespace_and_kind(records: SiteRecords) -> N
 
 async def test_paging_goes_on_after_a_site_that_was_deleted(records: SiteRecords) -> None:
     pointers = {name: await published(records, revision(entity(name), "first")) for name in ("a", "b", "c")}
-    await records.delete_site(entity("b"), expected=pointers["b"])
+    await records.delete_site(entity("b"), expected=pointers["b"], now=NOON)
     rest = await records.sites(namespace=None, kind=None, after=entity("b"), limit=10)
     assert [site.entity.name for site in rest] == ["c"]
 

@@ -153,7 +153,7 @@ async def test_two_sites_may_have_the_same_revision(records: SiteRecords) -> Non
     other = replace(FIRST, entity=entity("other"), build="builds/of-the-other")
     pointer = await published(records, FIRST)
     await published(records, other)
-    await records.delete_site(SITE, expected=pointer)
+    await records.delete_site(SITE, expected=pointer, now=NOON)
     assert await records.revision(other.entity, other.revision) == other
 
 
@@ -182,7 +182,7 @@ async def test_either_a_move_or_a_deletion_wins(records: SiteRecords) -> None:
     first = await published(records, FIRST)
     await records.add_revision(SECOND)
     moved, deleted = await asyncio.gather(
-        _move(records, SECOND, first), records.delete_site(SITE, expected=first), return_exceptions=True
+        _move(records, SECOND, first), records.delete_site(SITE, expected=first, now=NOON), return_exceptions=True
     )
     losers = [outcome for outcome in (moved, deleted) if isinstance(outcome, RevisionConflict)]
     assert len(losers) == 1
@@ -193,7 +193,7 @@ async def test_deleted_site_is_nowhere(records: SiteRecords) -> None:
     first = await published(records, FIRST)
     await published(records, replace(FIRST, entity=entity("other")))
     assert await records.pointer(SITE) == first
-    await records.delete_site(SITE, expected=first)
+    await records.delete_site(SITE, expected=first, now=NOON)
     assert await records.pointer(SITE) is None
     assert await records.site(SITE) is None
     assert await records.revision(SITE, FIRST.revision) is None
@@ -206,7 +206,7 @@ async def test_site_made_again_goes_on_with_the_next_version(records: SiteRecord
     pointer = await published(records, FIRST)
     seen = {pointer.version}
     for number in range(1, 4):
-        await records.delete_site(SITE, expected=pointer)
+        await records.delete_site(SITE, expected=pointer, now=NOON)
         pointer = await published(records, FIRST, now=NOON + timedelta(days=number))
         assert pointer.version not in seen
         seen.add(pointer.version)
@@ -220,7 +220,7 @@ async def test_site_made_again_goes_on_with_the_next_version(records: SiteRecord
 async def test_revisions_of_a_deleted_site_are_forgotten(records: SiteRecords) -> None:
     first = await published(records, FIRST)
     second = await published(records, SECOND, expected=first)
-    await records.delete_site(SITE, expected=second)
+    await records.delete_site(SITE, expected=second, now=NOON)
     with pytest.raises(RevisionNotFound):
         await _move(records, FIRST, None)
     later = replace(FIRST, build="builds/later")
@@ -230,15 +230,15 @@ async def test_revisions_of_a_deleted_site_are_forgotten(records: SiteRecords) -
 async def test_deletion_of_another_pointer_than_expected_is_a_conflict(records: SiteRecords) -> None:
     gone = SitePointer(FIRST.revision, 1, "")
     with pytest.raises(RevisionConflict):
-        await records.delete_site(SITE, expected=gone)
+        await records.delete_site(SITE, expected=gone, now=NOON)
     first = await published(records, FIRST)
     second = await published(records, SECOND, expected=first)
     with pytest.raises(RevisionConflict):
-        await records.delete_site(SITE, expected=first)
+        await records.delete_site(SITE, expected=first, now=NOON)
     assert await records.pointer(SITE) == second
-    await records.delete_site(SITE, expected=second)
+    await records.delete_site(SITE, expected=second, now=NOON)
     with pytest.raises(RevisionConflict):
-        await records.delete_site(SITE, expected=second)
+        await records.delete_site(SITE, expected=second, now=NOON)
 
 
 async def test_times_come_back_to_the_microsecond_and_in_utc(records: SiteRecords) -> None:

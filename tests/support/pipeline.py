@@ -164,7 +164,8 @@ async def pipeline(
     """Build the graph and run its queue until the context ends."""
     source = folder / "docs"
     source.mkdir()
-    blobs, sites, builds = blobs or FailingBlobStore(), MemorySiteRecords(), MemoryBuildRecords()
+    blobs, builds = blobs or FailingBlobStore(), MemoryBuildRecords()
+    sites = MemorySiteRecords(builds)
     clock, generator = SystemClock(), generator or CopyingGenerator()
     preparer = LocalDirectoryPreparer(max_bytes=10**6, max_files=100)
     files = LocalSiteFiles(max_bytes=10**6, max_files=100)

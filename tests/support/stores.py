@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from techdocs_server.adapters.blobs.caching import CachingBlobStore
@@ -15,12 +16,17 @@ from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, 
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySiteRecords
+from techdocs_server.adapters.records.memory_leases import MemoryBlobLeases
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
+from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
+from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
 from techdocs_server.adapters.variants.memory import MemoryVariantStore
+from techdocs_server.ports.blob_leases import BlobLeases
 from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.changes import ChangeRecords
 from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.ports.variants import VariantStore
 
@@ -96,6 +102,30 @@ async def open_build_records(kind: str, folder: Path, server: PostgreSQL | None 
         return
     async with open_database(folder, server) as database:
         yield SqlBuildRecords(database)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """All records of one service."""
+
+    sites: SiteRecords
+    builds: BuildRecords
+    changes: ChangeRecords
+    leases: BlobLeases
+
+
+@asynccontextmanager
+async def open_records(kind: str, folder: Path, server: PostgreSQL | None = None) -> AsyncIterator[Records]:
+    """Open all records of one of `BUILD_RECORDS`; PostgreSQL needs a server."""
+    if kind == "memory":
+        builds = MemoryBuildRecords()
+        sites = MemorySiteRecords(builds)
+        yield Records(sites, builds, sites.changes, MemoryBlobLeases())
+        return
+    async with open_database(folder, server) as database:
+        yield Records(
+            SqlSiteRecords(database), SqlBuildRecords(database), SqlChangeRecords(database), SqlBlobLeases(database)
+        )
 
 
 @asynccontextmanager

@@ -12,6 +12,9 @@ A build is created QUEUED, moves on through the phases, and ends once:
     final states  nothing
     ============  =====================================================
 
+A build whose worker was lost goes back to QUEUED with its next attempt, see
+`Build.retried`. Whatever an earlier attempt still does then has no effect.
+
 Every change of state is an event; a final state's event is the build's last.
 """
 
@@ -141,6 +144,14 @@ class PhaseTime:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildFence:
+    """One attempt of a build, which loses its rights when the next one begins."""
+
+    build_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """One attempt to make a site current. ``id`` is the part after ``builds/``.
 
@@ -148,6 +159,7 @@ class Build:
     is known from the end of PREPARING on, ``isolation``, ``warnings`` and ``pages`` from
     the end of GENERATING. ``full_build_reason`` says why no page was reused, empty when
     pages could be. ``phases`` are those the build has left; ``phase_time`` is when the present one began.
+    ``attempt`` counts from 1; ``worker`` is who runs it, empty until somebody does.
     """
 
     id: str
@@ -171,6 +183,13 @@ class Build:
     full_build_reason: str = ""
     phases: tuple[PhaseTime, ...] = ()
     phase_time: datetime | None = None
+    attempt: int = 1
+    worker: str = ""
+
+    @property
+    def fence(self) -> BuildFence:
+        """What lets this attempt publish, as long as no later one was begun."""
+        return BuildFence(self.id, self.attempt)
 
     @property
     def name(self) -> str:
@@ -216,6 +235,22 @@ class Build:
             end_time=now if state.is_final else None,
             phases=(*self.phases, PhaseTime(self.state, max(0.0, (now - (self.phase_time or now)).total_seconds()))),
             phase_time=None if state.is_final else now,
+        )
+
+    def retried(self, *, now: datetime) -> Build:
+        """Return this build queued again, as its next attempt. Raises `ValueError` for one that does not run."""
+        if self.state.is_final or self.state is BuildState.QUEUED:
+            raise ValueError(f"a build that is {self.state} has nothing to try again")
+        return replace(
+            self,
+            state=BuildState.QUEUED,
+            attempt=self.attempt + 1,
+            worker="",
+            start_time=None,
+            warnings=(),
+            pages=None,
+            phases=(),
+            phase_time=now,
         )
 
 

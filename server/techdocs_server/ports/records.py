@@ -10,9 +10,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from techdocs_server.domain.build import Build, BuildEvent, BuildState
+from techdocs_server.domain.build import Build, BuildEvent, BuildFence, BuildState
+from techdocs_server.domain.change import Cause, SiteAction
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.site import Revision, Site, SitePointer
+
+
+class BuildSuperseded(Exception):
+    """A later attempt of the same build was begun, or the build has ended: this one must stop. Never leaves the service."""
 
 
 class SiteRecords(Protocol):
@@ -30,13 +35,22 @@ class SiteRecords(Protocol):
         ...
 
     async def move_pointer(
-        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
+        self,
+        entity: EntityRef,
+        *,
+        to: str,
+        source_etag: str,
+        expected: SitePointer | None,
+        now: datetime,
+        cause: Cause = Cause(),  # noqa: B008 - it does not change
+        fence: BuildFence | None = None,
     ) -> SitePointer:
-        """Make a known revision current and remember the source synced last.
+        """Make a known revision current, remember the source synced last, and write the change down.
 
         Happens only if the pointer's version still is the expected one's (None: there is no site yet).
-        Raises `RevisionConflict` when it is another one, and `RevisionNotFound`
-        when the revision is not one of the site's.
+        Raises `RevisionConflict` when it is another one, `RevisionNotFound`
+        when the revision is not one of the site's, and `BuildSuperseded` when the
+        fence is given and its attempt is not the one that runs.
         """
         ...
 
@@ -60,8 +74,15 @@ class SiteRecords(Protocol):
         """Return sites in the order of their entities."""
         ...
 
-    async def delete_site(self, entity: EntityRef, *, expected: SitePointer) -> None:
-        """Forget a site with its pointer and all revisions.
+    async def delete_site(
+        self,
+        entity: EntityRef,
+        *,
+        expected: SitePointer,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.DELETED),  # noqa: B008 - it does not change
+    ) -> None:
+        """Forget a site with its pointer and all revisions, and write the change down.
 
         A site made again later goes on with the next version, so that no pointer
         ever equals one from before. Raises `RevisionConflict` when the pointer is
@@ -104,7 +125,8 @@ class BuildRecords(Protocol):
         """Append events and save the build as it is after them.
 
         The first event's sequence must follow the last one stored; otherwise
-        `ValueError`, and nothing is stored.
+        `ValueError`, and nothing is stored. Raises `BuildSuperseded` unless the build's
+        attempt is the one stored, or the next one, queued.
         """
         ...
 

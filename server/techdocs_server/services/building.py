@@ -113,6 +113,7 @@ class SiteBuilder:
                     journal.build.name,
                     expected=pointer,
                     stores_everything=journal.build.force,
+                    fence=journal.build.fence,
                 )
             )
             if left is not None:

@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from techdocs_server.domain.build import BuildFence
+from techdocs_server.domain.change import Cause
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import RevisionConflict
@@ -62,13 +64,14 @@ class RevisionCommitter:
         self._clock = clock
 
     async def commit(
-        self, new: NewRevision, *, build_time: datetime | None = None
+        self, new: NewRevision, *, cause: Cause, build_time: datetime | None = None, fence: BuildFence | None = None
     ) -> tuple[Published, Mapping[str, Digest]]:
         """Make the files a revision, and that the current one; return it, and its files with the metadata file.
 
         ``build_time`` is what the metadata say of when the site was built, now by default.
-        Raises `RevisionConflict` when the pointer moved since ``new.expected`` was read,
-        and `StorageUnavailable`. May be repeated after any failure.
+        The change is written down with its cause. Raises `RevisionConflict` when the pointer
+        moved since ``new.expected`` was read, `StorageUnavailable`, and `BuildSuperseded` as
+        `SiteRecords.move_pointer` does. May be repeated after any failure.
         """
         now = self._clock.now()
         metadata = SiteMetadata(
@@ -96,19 +99,40 @@ class RevisionCommitter:
             )
         )
         pointer = await self._sites.move_pointer(
-            new.entity, to=revision.revision, source_etag=new.source_etag, expected=new.expected, now=now
+            new.entity,
+            to=revision.revision,
+            source_etag=new.source_etag,
+            expected=new.expected,
+            now=now,
+            cause=cause,
+            fence=fence,
         )
         return Published(pointer.revision, updated=True), manifest.files
 
-    async def keep(self, entity: EntityRef, *, current: SitePointer, source_etag: str) -> Published:
+    async def keep(
+        self,
+        entity: EntityRef,
+        *,
+        current: SitePointer,
+        source_etag: str,
+        cause: Cause,
+        fence: BuildFence | None = None,
+    ) -> Published:
         """Leave the current revision as it is, and remember the source synced last.
 
-        Raises `RevisionConflict` when ``current`` is not the pointer any more, and
-        `StorageUnavailable`.
+        A new source is a change, and written down with its cause; the same is none.
+        Raises `RevisionConflict` when ``current`` is not the pointer any more,
+        `StorageUnavailable`, and `BuildSuperseded` as `SiteRecords.move_pointer` does.
         """
         if current.source_etag != source_etag:
             await self._sites.move_pointer(
-                entity, to=current.revision, source_etag=source_etag, expected=current, now=self._clock.now()
+                entity,
+                to=current.revision,
+                source_etag=source_etag,
+                expected=current,
+                now=self._clock.now(),
+                cause=cause,
+                fence=fence,
             )
         elif await self._sites.pointer(entity) != current:
             # Moved meanwhile: what this publish calls current is not.

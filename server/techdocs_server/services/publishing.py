@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from techdocs_server.domain.build import BuildFence
+from techdocs_server.domain.change import SiteAction
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, ContentCorrupt
@@ -22,6 +24,7 @@ from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.generator import GeneratedSite
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.ports.site_files import SiteFiles
+from techdocs_server.services.attribution import built
 from techdocs_server.services.committing import NewRevision, Published, RevisionCommitter
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.reading import SiteReader
@@ -32,6 +35,7 @@ class SiteToPublish:
     """A generated site on the local disk. ``expected`` is the pointer as it was when the build began.
 
     ``stores_everything`` asks the store even for what the expected revision has, to heal a damaged one.
+    ``fence`` lets the publish happen only while it is of the build's present attempt.
     """
 
     entity: EntityRef
@@ -41,6 +45,7 @@ class SiteToPublish:
     build: str
     expected: SitePointer | None
     stores_everything: bool = False
+    fence: BuildFence | None = None
 
 
 class Publisher:
@@ -67,8 +72,8 @@ class Publisher:
         Publishes nothing when the files and the source etag are those of the
         current revision. With ``stores_everything`` a damaged store is whole
         afterwards, as far as the site goes. Raises `RevisionConflict` when the pointer moved since
-        ``site.expected`` was read, `QuotaExceeded`, `StorageUnavailable`, and
-        `BuildStepFailed` when the site has no index.html.
+        ``site.expected`` was read, `QuotaExceeded`, `StorageUnavailable`,
+        `BuildStepFailed` when the site has no index.html, and `BuildSuperseded`.
         """
         before = await self._manifest_before(site)
         previous = None if before is None else _without_metadata(before)
@@ -81,9 +86,17 @@ class Publisher:
         known = frozenset() if site.stores_everything else frozenset((previous or {}).values())
         await self._store_files(site.root, {path: digest for path, digest in written.items() if digest not in known})
         if site.expected is None or previous != digests or (site.stores_everything and await self._is_damaged(before)):
-            published, files = await self._committer.commit(_new_revision(site, digests))
+            published, files = await self._committer.commit(
+                _new_revision(site, digests), cause=built(SiteAction.PUBLISHED, site.build), fence=site.fence
+            )
         else:
-            kept = await self._committer.keep(site.entity, current=site.expected, source_etag=site.source_etag)
+            kept = await self._committer.keep(
+                site.entity,
+                current=site.expected,
+                source_etag=site.source_etag,
+                cause=built(SiteAction.SOURCE_SEEN, site.build),
+                fence=site.fence,
+            )
             published, files = kept, digests
         if self._variants is not None:
             self._variants.published(site.entity, files, before=before)

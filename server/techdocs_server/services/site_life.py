@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from techdocs_server.domain.build import Build
+from techdocs_server.domain.change import SiteAction
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import (
     BuildInProgress,
@@ -16,6 +17,7 @@ from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.queue import BuildQueue
 from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.ports.reuse import ReuseStates
+from techdocs_server.services.attribution import called
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.dispatching import Dispatcher
 
@@ -79,6 +81,7 @@ class SiteLife:
                     source_etag=pointer.source_etag,
                     expected=pointer,
                     now=self._clock.now(),
+                    cause=called(SiteAction.ROLLED_BACK),
                 )
             except RevisionConflict:
                 continue  # somebody moved it between the two reads: look again
@@ -99,7 +102,9 @@ class SiteLife:
         while (pointer := await self._sites.pointer(entity)) is not None:
             self._check(entity, pointer, etag)
             try:
-                await self._sites.delete_site(entity, expected=pointer)
+                await self._sites.delete_site(
+                    entity, expected=pointer, now=self._clock.now(), cause=called(SiteAction.DELETED)
+                )
                 return await self._reuse.forget(entity)
             except RevisionConflict:
                 continue

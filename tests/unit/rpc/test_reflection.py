@@ -101,5 +101,6 @@ async def test_an_unknown_symbol_is_not_found_and_the_stream_goes_on(
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_reflection_can_be_turned_off(tmp_path: Path, version: str) -> None:
     async with served(tmp_path, reflection=False) as service:
-        _, refusal = await problem_at_end(asked(service, version, [ServerReflectionRequest(list_services="*")]))
+        # Nothing is sent: a client that still writes when the refusal comes may tell of that instead.
+        _, refusal = await problem_at_end(asked(service, version, []))
         assert refusal.code is grpc.StatusCode.UNIMPLEMENTED

@@ -7,7 +7,7 @@ added, if reading does without them, and never change their meaning.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from techdocs_server.domain.build import (
     Build,
@@ -90,6 +90,8 @@ class BuildJSON(TypedDict):
     full_build_reason: str
     phases: list[PhaseJSON]
     phase_time: str | None
+    attempt: NotRequired[int]
+    worker: NotRequired[str]
 
 
 BUILD_TIMES = ("create_time", "start_time", "end_time", "phase_time")
@@ -145,6 +147,8 @@ def build_to_json(build: Build) -> BuildJSON:
         "full_build_reason": build.full_build_reason,
         "phases": [_phase_to_json(phase) for phase in build.phases],
         "phase_time": time_to_json(build.phase_time),
+        "attempt": build.attempt,
+        "worker": build.worker,
     }
 
 
@@ -221,6 +225,9 @@ def build_from_json(document: BuildJSON) -> Build:
         full_build_reason=document["full_build_reason"],
         phases=tuple(_phase_from_json(phase) for phase in document["phases"]),
         phase_time=_time_from_json(document["phase_time"]),
+        # Of events that an earlier version stored.
+        attempt=document.get("attempt", 1),
+        worker=document.get("worker", ""),
     )
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
+from techdocs_server.domain.build import BuildFence
+from techdocs_server.domain.change import Cause, SiteAction
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.domain.site import Revision, Site, SitePointer
@@ -54,11 +56,21 @@ class CachingSiteRecords:
         return await self._inner.add_revision(revision)
 
     async def move_pointer(
-        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
+        self,
+        entity: EntityRef,
+        *,
+        to: str,
+        source_etag: str,
+        expected: SitePointer | None,
+        now: datetime,
+        cause: Cause = Cause(),  # noqa: B008 - it does not change
+        fence: BuildFence | None = None,
     ) -> SitePointer:
         """Make a known revision current."""
         with self._writing(entity):
-            moved = await self._inner.move_pointer(entity, to=to, source_etag=source_etag, expected=expected, now=now)
+            moved = await self._inner.move_pointer(
+                entity, to=to, source_etag=source_etag, expected=expected, now=now, cause=cause, fence=fence
+            )
             self._keep(entity, moved, is_certain=False)
             return moved
 
@@ -82,10 +94,17 @@ class CachingSiteRecords:
         """Return sites in the order of their entities."""
         return await self._inner.sites(namespace=namespace, kind=kind, after=after, limit=limit)
 
-    async def delete_site(self, entity: EntityRef, *, expected: SitePointer) -> None:
+    async def delete_site(
+        self,
+        entity: EntityRef,
+        *,
+        expected: SitePointer,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.DELETED),  # noqa: B008 - it does not change
+    ) -> None:
         """Forget a site with its pointer and all revisions."""
         with self._writing(entity):
-            await self._inner.delete_site(entity, expected=expected)
+            await self._inner.delete_site(entity, expected=expected, now=now, cause=cause)
             self._pointers.pop(entity, None)
 
     async def _asked(self, entity: EntityRef) -> SitePointer | None:

@@ -9,11 +9,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from techdocs_server.adapters.records.event_order import check_order
-from techdocs_server.domain.build import Build, BuildEvent, BuildState
+from techdocs_server.adapters.records.event_order import check_attempt, check_order
+from techdocs_server.adapters.records.memory_changes import MemoryChangeRecords
+from techdocs_server.domain.build import Build, BuildEvent, BuildFence, BuildState
+from techdocs_server.domain.change import Cause, SiteAction
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import RevisionConflict, RevisionNotFound
 from techdocs_server.domain.site import Revision, Site, SitePointer
+from techdocs_server.ports.records import BuildSuperseded
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,10 @@ class _SiteRecord:
 class MemorySiteRecords:
     """SiteRecords that are gone with their process. See the port for what each method promises."""
 
-    def __init__(self) -> None:
+    def __init__(self, builds: MemoryBuildRecords | None = None) -> None:
+        self.changes = MemoryChangeRecords()
         self._sites: dict[EntityRef, _SiteRecord] = {}
+        self._builds = builds or MemoryBuildRecords()
 
     async def pointer(self, entity: EntityRef) -> SitePointer | None:
         """Return which revision a site serves, or None when there is no such site."""
@@ -53,9 +58,19 @@ class MemorySiteRecords:
         return record.revisions.setdefault(revision.revision, revision)
 
     async def move_pointer(
-        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
+        self,
+        entity: EntityRef,
+        *,
+        to: str,
+        source_etag: str,
+        expected: SitePointer | None,
+        now: datetime,
+        cause: Cause = Cause(),  # noqa: B008 - it does not change
+        fence: BuildFence | None = None,
     ) -> SitePointer:
-        """Make a known revision current. Raises `RevisionConflict` before `RevisionNotFound`."""
+        """Make a known revision current. Raises `BuildSuperseded`, then `RevisionConflict`, then `RevisionNotFound`."""
+        if fence is not None:
+            self._builds.check_fence(fence)
         record = self._record(entity)
         _check_pointer(entity, record, expected)
         if to not in record.revisions:
@@ -65,6 +80,8 @@ class MemorySiteRecords:
         pointer = SitePointer(revision=to, version=record.version, source_etag=source_etag)
         create_time = record.published.create_time if record.published else now
         record.published = _Published(pointer, create_time, update_time=now)
+        previous = expected.revision if expected else ""
+        self.changes.note(entity, cause, revision=to, previous_revision=previous, version=pointer.version, now=now)
         return pointer
 
     async def revision(self, entity: EntityRef, revision: str) -> Revision | None:
@@ -100,11 +117,21 @@ class MemorySiteRecords:
         ]
         return listed[:limit]
 
-    async def delete_site(self, entity: EntityRef, *, expected: SitePointer) -> None:
+    async def delete_site(
+        self,
+        entity: EntityRef,
+        *,
+        expected: SitePointer,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.DELETED),  # noqa: B008 - it does not change
+    ) -> None:
         """Forget a site but for its version. Raises `RevisionConflict`."""
         record = self._record(entity)
         _check_pointer(entity, record, expected)
         self._sites[entity] = _SiteRecord(version=record.version)
+        self.changes.note(
+            entity, cause, revision="", previous_revision=expected.revision, version=record.version, now=now
+        )
 
     def _record(self, entity: EntityRef) -> _SiteRecord:
         """Return the record of a site; an empty one, not kept, when there is none."""
@@ -165,9 +192,16 @@ class MemoryBuildRecords:
         stored = self._builds.get(build.id)
         if stored is None:
             raise ValueError(f"there is no build {build.id}")
+        check_attempt(build, stored_attempt=stored.attempt)
         check_order(events, last_sequence=stored.last_sequence, state=stored.state)
         self._events[build.id].extend(events)
         self._builds[build.id] = replace(build, last_sequence=stored.last_sequence + len(events))
+
+    def check_fence(self, fence: BuildFence) -> None:
+        """Raise `BuildSuperseded` unless this attempt of the build runs."""
+        build = self._builds.get(fence.build_id)
+        if build is None or build.state.is_final or build.fence != fence:
+            raise BuildSuperseded(fence.build_id)
 
     async def events(self, build_id: str, *, after_sequence: int, limit: int) -> Sequence[BuildEvent]:
         """Return events in order, from the one after ``after_sequence``."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -37,6 +38,8 @@ sites = Table(
     Column("source_etag", Text, nullable=False),
     Column("create_time", UTCDateTime),
     Column("update_time", UTCDateTime),
+    # The version that the object store knows of, for the day on which this database is lost.
+    Column("saved_version", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("namespace", "kind", "name", name="sites_entity"),
 )
 
@@ -55,6 +58,9 @@ revisions = Table(
     Column("site_description", Text, nullable=False),
     # Whether a pointer ever named it. Until then readers do not see it.
     Column("is_published", Boolean, nullable=False),
+    Column("is_pinned", Boolean, nullable=False, server_default=false()),
+    # Nobody sees it any more, but readers who began before may need its blobs for a while.
+    Column("delete_time", UTCDateTime),
     Index("revisions_newest", "site_id", "create_time", "revision"),
 )
 
@@ -86,6 +92,8 @@ builds = Table(
     Column("full_build_reason", Text, nullable=False),
     Column("phases", JSON, nullable=False),
     Column("phase_time", UTCDateTime),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("worker", Text, nullable=False, server_default=""),
     UniqueConstraint("request_id", name="builds_request"),
     Index("builds_one_active", "namespace", "kind", "name", unique=True, sqlite_where=ACTIVE, postgresql_where=ACTIVE),
     Index("builds_newest", "create_time", "id"),
@@ -99,4 +107,53 @@ events = Table(
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("event_time", UTCDateTime, nullable=False),
     Column("happening", JSON, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("change_time", UTCDateTime, nullable=False),
+    Column("namespace", name_type(63), nullable=False),
+    Column("kind", name_type(63), nullable=False),
+    Column("name", name_type(63), nullable=False),
+    Column("action", name_type(32), nullable=False),
+    Column("revision", name_type(64), nullable=False),
+    Column("previous_revision", name_type(64), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("build", Text, nullable=False),
+    Index("changes_of_entity", "namespace", "kind", "name", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+blob_leases = Table(
+    "blob_leases",
+    metadata,
+    Column("namespace", name_type(63), primary_key=True),
+    Column("kind", name_type(63), primary_key=True),
+    Column("name", name_type(63), primary_key=True),
+    Column("sha256", name_type(64), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("until", UTCDateTime, nullable=False),
+    Index("blob_leases_digest", "sha256"),
+    Index("blob_leases_end", "until"),
+)
+
+# Blobs that a collector is about to delete. Whoever needs one waits until it is gone.
+doomed_blobs = Table("doomed_blobs", metadata, Column("sha256", name_type(64), primary_key=True))
+
+publish_requests = Table(
+    "publish_requests",
+    metadata,
+    Column("request_id", name_type(64), primary_key=True),
+    Column("fingerprint", name_type(64), nullable=False),
+    Column("namespace", name_type(63), nullable=False),
+    Column("kind", name_type(63), nullable=False),
+    Column("name", name_type(63), nullable=False),
+    Column("revision", name_type(64), nullable=False),
+    Column("updated", Boolean, nullable=False),
+    Column("create_time", UTCDateTime, nullable=False),
+    Index("publish_requests_age", "create_time"),
 )

@@ -17,12 +17,13 @@ from techdocs_server.adapters.records.build_rows import (
     is_older,
 )
 from techdocs_server.adapters.records.engine import SqlDatabase
-from techdocs_server.adapters.records.event_order import check_order
+from techdocs_server.adapters.records.event_order import check_attempt, check_order
 from techdocs_server.adapters.records.schema import ACTIVE, builds, events
 from techdocs_server.adapters.records.upserts import insert_if_absent
-from techdocs_server.domain.build import Build, BuildEvent, BuildState
+from techdocs_server.domain.build import Build, BuildEvent, BuildFence, BuildState
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.ports.records import BuildSuperseded
 
 _ATTEMPTS = 3
 
@@ -126,15 +127,25 @@ def _builds(
 
 def _append_events(connection: Connection, build: Build, new_events: Sequence[BuildEvent]) -> None:
     stored = connection.execute(
-        select(builds.c.last_sequence, builds.c.state).where(builds.c.id == build.id).with_for_update()
+        select(builds.c.last_sequence, builds.c.state, builds.c.attempt)
+        .where(builds.c.id == build.id)
+        .with_for_update()
     ).first()
     if stored is None:
         raise ValueError(f"there is no build {build.id}")
+    check_attempt(build, stored_attempt=stored.attempt)
     check_order(new_events, last_sequence=stored.last_sequence, state=BuildState(stored.state))
     if new_events:
         connection.execute(insert(events), [event_row(build.id, event) for event in new_events])
     saved = replace(build, last_sequence=stored.last_sequence + len(new_events))
     connection.execute(update(builds).where(builds.c.id == build.id).values(build_row(saved)))
+
+
+def check_fence(connection: Connection, fence: BuildFence) -> None:
+    """Raise `BuildSuperseded` unless this attempt of the build runs; hold it so until the transaction ends."""
+    statement = select(builds.c.id).where(builds.c.id == fence.build_id, builds.c.attempt == fence.attempt, ACTIVE)
+    if connection.execute(statement.with_for_update()).first() is None:
+        raise BuildSuperseded(fence.build_id)
 
 
 def _events(connection: Connection, build_id: str, after_sequence: int, limit: int) -> list[BuildEvent]:

@@ -28,7 +28,11 @@ from techdocs_server.adapters.records.site_rows import (
     revision_row,
     site_of,
 )
+from techdocs_server.adapters.records.sql_builds import check_fence
+from techdocs_server.adapters.records.sql_changes import note_change
 from techdocs_server.adapters.records.upserts import insert_if_absent
+from techdocs_server.domain.build import BuildFence
+from techdocs_server.domain.change import Cause, SiteAction
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import RevisionConflict, RevisionNotFound
 from techdocs_server.domain.site import Revision, Site, SitePointer
@@ -52,10 +56,18 @@ class SqlSiteRecords:
         return await self._database.write(_add_revision, revision)
 
     async def move_pointer(
-        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
+        self,
+        entity: EntityRef,
+        *,
+        to: str,
+        source_etag: str,
+        expected: SitePointer | None,
+        now: datetime,
+        cause: Cause = Cause(),  # noqa: B008 - it does not change
+        fence: BuildFence | None = None,
     ) -> SitePointer:
-        """Make a known revision current. Raises `RevisionConflict` before `RevisionNotFound`."""
-        return await self._database.write(_move_pointer, entity, to, source_etag, expected, now)
+        """Make a known revision current. Raises `BuildSuperseded`, then `RevisionConflict`, then `RevisionNotFound`."""
+        return await self._database.write(_move_pointer, entity, to, source_etag, expected, now, cause, fence)
 
     async def revision(self, entity: EntityRef, revision: str) -> Revision | None:
         """Return one revision that a pointer has named, or None."""
@@ -77,9 +89,16 @@ class SqlSiteRecords:
         """Return sites in the order of their entities."""
         return await self._database.read(_sites, namespace, kind, after, limit)
 
-    async def delete_site(self, entity: EntityRef, *, expected: SitePointer) -> None:
+    async def delete_site(
+        self,
+        entity: EntityRef,
+        *,
+        expected: SitePointer,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.DELETED),  # noqa: B008 - it does not change
+    ) -> None:
         """Forget a site but for its version. Raises `RevisionConflict`."""
-        await self._database.write(_delete_site, entity, expected)
+        await self._database.write(_delete_site, entity, expected, now, cause)
 
 
 def _pointer(connection: Connection, entity: EntityRef) -> SitePointer | None:
@@ -135,8 +154,12 @@ def _move_pointer(
     source_etag: str,
     expected: SitePointer | None,
     now: datetime,
+    cause: Cause,
+    fence: BuildFence | None,
 ) -> SitePointer:
     site = _locked_site(connection, entity)
+    if fence is not None:
+        check_fence(connection, fence)
     _check_pointer(entity, site, expected)
     published = (
         update(revisions).where(revisions.c.site_id == site["id"], revisions.c.revision == to).values(is_published=True)
@@ -148,10 +171,19 @@ def _move_pointer(
     if expected is None:
         values["create_time"] = now
     connection.execute(update(sites).where(sites.c.id == site["id"]).values(values))
+    note_change(
+        connection,
+        entity,
+        cause,
+        revision=to,
+        previous_revision=expected.revision if expected else "",
+        version=moved.version,
+        now=now,
+    )
     return moved
 
 
-def _delete_site(connection: Connection, entity: EntityRef, expected: SitePointer) -> None:
+def _delete_site(connection: Connection, entity: EntityRef, expected: SitePointer, now: datetime, cause: Cause) -> None:
     site = connection.execute(SITE_ROW.with_for_update(), entity_key(entity)).mappings().first()
     _check_pointer(entity, site, expected)
     if site is None:
@@ -161,6 +193,15 @@ def _delete_site(connection: Connection, entity: EntityRef, expected: SitePointe
         update(sites)
         .where(sites.c.id == site["id"])
         .values(revision=None, source_etag="", create_time=None, update_time=None)
+    )
+    note_change(
+        connection,
+        entity,
+        cause,
+        revision="",
+        previous_revision=expected.revision,
+        version=expected.version,
+        now=now,
     )
 
 

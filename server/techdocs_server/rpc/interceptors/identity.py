@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import grpc
 
 from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor, Context
-from techdocs_server.telemetry.context import request_id
+from techdocs_server.telemetry.context import caller, request_id
 
 _log = logging.getLogger("techdocs.server.access")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -32,6 +32,7 @@ class IdentityInterceptor(CallInterceptor):
         """See `CallInterceptor`."""
         current = _given(call.context) or uuid.uuid4().hex
         request_id.set(current)
+        caller.set(_caller(call.context))
         await call.context.send_initial_metadata(((REQUEST_ID_KEY, current),))
         began = time.perf_counter()
         cancelled = False
@@ -44,6 +45,13 @@ class IdentityInterceptor(CallInterceptor):
             code = "CANCELLED" if cancelled else _code_name(call.context)
             seconds = round(time.perf_counter() - began, 6)
             _log.info("rpc", extra={"method": call.method, "code": code, "duration_seconds": seconds})
+
+
+def _caller(context: Context) -> str:
+    """Return who calls: nobody proves that here, so it is where the call comes from."""
+    kind, _, address = context.peer().partition(":")
+    # The port says nothing of who it is.
+    return f"anonymous@{address.rpartition(':')[0] if kind in ('ipv4', 'ipv6') else kind}"
 
 
 def _given(context: Context) -> str:

@@ -8,6 +8,8 @@ from datetime import datetime
 import pytest
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.memory import MemorySiteRecords
+from techdocs_server.domain.build import BuildFence
+from techdocs_server.domain.change import Cause
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import RevisionConflict, StorageUnavailable
 from techdocs_server.domain.site import SitePointer
@@ -41,11 +43,21 @@ class ObservedSiteRecords(MemorySiteRecords):
         return answer
 
     async def move_pointer(
-        self, entity: EntityRef, *, to: str, source_etag: str, expected: SitePointer | None, now: datetime
+        self,
+        entity: EntityRef,
+        *,
+        to: str,
+        source_etag: str,
+        expected: SitePointer | None,
+        now: datetime,
+        cause: Cause = Cause(),  # noqa: B008 - it does not change
+        fence: BuildFence | None = None,
     ) -> SitePointer:
         if self.is_down:
             raise StorageUnavailable("the database does not answer")
-        moved = await super().move_pointer(entity, to=to, source_etag=source_etag, expected=expected, now=now)
+        moved = await super().move_pointer(
+            entity, to=to, source_etag=source_etag, expected=expected, now=now, cause=cause, fence=fence
+        )
         if self.fails_after_moving:
             raise StorageUnavailable("the answer got lost")
         return moved
@@ -83,7 +95,7 @@ async def test_move_is_seen_at_once(records: CachingSiteRecords) -> None:
 async def test_deletion_is_seen_at_once(records: CachingSiteRecords, inner: ObservedSiteRecords) -> None:
     first = await published(records, FIRST)
     await records.pointer(SITE)
-    await records.delete_site(SITE, expected=first)
+    await records.delete_site(SITE, expected=first, now=NOON)
     assert await records.pointer(SITE) is None
     inner.is_down = True
     with pytest.raises(StorageUnavailable):

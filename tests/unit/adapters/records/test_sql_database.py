@@ -14,6 +14,7 @@ from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.domain.errors import StorageUnavailable
 
+from tests.support.clocks import NOON
 from tests.support.record_values import entity, log_event, published, queued, revision
 from tests.support.store_processes import line_of, store_process
 from tests.support.stores import open_database
@@ -65,7 +66,7 @@ async def test_version_goes_on_after_deletion_and_restart(tmp_path: Path) -> Non
     made = revision(SITE, "first")
     async with open_database(tmp_path) as database:
         pointer = await published(SqlSiteRecords(database), made)
-        await SqlSiteRecords(database).delete_site(SITE, expected=pointer)
+        await SqlSiteRecords(database).delete_site(SITE, expected=pointer, now=NOON)
     async with open_database(tmp_path) as database:
         assert (await published(SqlSiteRecords(database), made)).version == 2
 
