@@ -29,6 +29,8 @@ from techdocs_server.storage_settings import StorageSettings
 
 _PREFIX = "TECHDOCS_"
 _CONFIG = "TECHDOCS_CONFIG"
+# Read by the command's client; a shell that has it may start a server too.
+_TOKEN = "TECHDOCS_TOKEN"  # noqa: S105 - the name of a variable
 _LOOPBACK_NAMES = frozenset({"localhost"})
 
 
@@ -241,7 +243,7 @@ def load_settings(config: Path | None, environment: Mapping[str, str]) -> Settin
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    known = {_CONFIG, *(_PREFIX + name.upper() for name in Settings.model_fields)}
+    known = {_CONFIG, _TOKEN, *(_PREFIX + name.upper() for name in Settings.model_fields)}
     return sorted(name for name in environment if name.upper().startswith(_PREFIX) and name.upper() not in known)
 
 
