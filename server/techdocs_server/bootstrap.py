@@ -13,12 +13,16 @@ from pathlib import Path
 
 from techdocs.v1 import capabilities_pb2
 
+from techdocs_server.adapters.blobs.caching import CachingBlobStore
 from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
+from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
+from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
+from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.adapters.reuse.local import LocalReuseStates
@@ -30,9 +34,12 @@ from techdocs_server.build_tools import (
     make_site_files,
     make_source_hosts,
 )
+from techdocs_server.collector import make_collector
 from techdocs_server.domain.errors import StorageUnavailable
-from techdocs_server.ports.blobs import BlobStore, SweepableBlobStore
+from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.records import BuildRecords, SiteRecords
+from techdocs_server.ports.variants import VariantStore
+from techdocs_server.rpc.admin_servicer import AdminServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
@@ -41,6 +48,7 @@ from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.dispatching import Dispatcher
@@ -70,6 +78,8 @@ class EmbeddedService:
         self._server: TechDocsServer | None = None
         self._refresher: Refresher | None = None
         self._variants: Variants | None = None
+        self._variant_store: VariantStore | None = None
+        self._collector: Collector | None = None
         self._tls: TLS | None = None
 
     async def start(self) -> int:
@@ -97,7 +107,8 @@ class EmbeddedService:
         settings, clock = self._settings, SystemClock()
         self._tls = _tls(settings)
         folder = _own_data_directory(settings.data_directory, self._resources)
-        blobs, sites, builds = await self._open_stores(folder)
+        database, blobs, sites, builds = await self._open_stores(folder)
+        leases = SqlBlobLeases(database)
         hosts = make_source_hosts(settings)
         removal = FolderRemoval(folder / "removed")
         self._own(removal.close)
@@ -121,7 +132,7 @@ class EmbeddedService:
             sources=sources,
             sites=sites,
             generator=generator,
-            publisher=Publisher(sites, blobs, files, reader, clock, self._variants),
+            publisher=Publisher(sites, blobs, files, reader, leases, clock, self._variants),
             workspaces=workspaces,
             reuse=reuse,
             limits=BuildLimits(timeout_seconds=settings.build_timeout_seconds),
@@ -133,7 +144,8 @@ class EmbeddedService:
             sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
         )
         self._refresher = self._make_refresher(sources, syncer)
-        listings = Listings(sites, builds, reader)
+        listings = Listings(sites, builds, SqlChangeRecords(database), reader)
+        self._collector = make_collector(settings, database, sites, blobs, self._variant_store, clock)
         servicers = Servicers(
             docs=DocsServicer(
                 reader=reader,
@@ -159,20 +171,21 @@ class EmbeddedService:
                 ),
                 listings=listings,
             ),
+            admin=AdminServicer(collector=self._collector),
             capabilities=CapabilitiesServicer(
                 _capabilities(settings, generator.versions, generator.isolation_level.text)
             ),
         )
         return await self._serve(servicers, dispatcher)
 
-    async def _open_stores(self, folder: Path) -> tuple[SweepableBlobStore, SiteRecords, BuildRecords]:
+    async def _open_stores(self, folder: Path) -> tuple[SqlDatabase, CachingBlobStore, SiteRecords, BuildRecords]:
         stored = await open_blobs(self._settings, folder, self._own_async)
         database = await open_database(self._settings, folder, self._own_async)
         if self._settings.compress_variants:
             # Past the cache: what is compressed once must not push out what is read often.
             self._variants = self._make_variants(folder, stored)
         blobs = cached(stored)
-        return blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
+        return database, blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
 
     async def _serve(self, servicers: Servicers, dispatcher: Dispatcher) -> int:
         settings = self._settings
@@ -194,6 +207,8 @@ class EmbeddedService:
             self._start_task(self._refresher.run())
         if self._variants is not None:
             self._start_task(self._variants.run())
+        if self._collector is not None and settings.gc_interval_seconds:
+            self._start_task(self._collector.run(interval_seconds=settings.gc_interval_seconds))
         return port
 
     def _make_refresher(self, sources: Sources, syncer: SiteSyncer) -> Refresher | None:
@@ -201,7 +216,7 @@ class EmbeddedService:
         return Refresher(sources=sources, syncer=syncer, interval_seconds=interval) if interval else None
 
     def _make_variants(self, folder: Path, blobs: BlobStore) -> Variants:
-        store = FilesystemVariantStore(folder / "variants")
+        store = self._variant_store = FilesystemVariantStore(folder / "variants")
         self._own_async(store.close)
         compressor = ProcessCompressor()
         self._own_async(compressor.close)

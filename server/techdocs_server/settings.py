@@ -25,7 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from techdocs_server.storage_settings import StorageSettings
+from techdocs_server.upkeep_settings import UpkeepSettings
 
 _PREFIX = "TECHDOCS_"
 _CONFIG = "TECHDOCS_CONFIG"
@@ -88,7 +88,7 @@ class SourceHostSettings(pydantic.BaseModel):
     ca_certificates: Path | None = None
 
 
-class Settings(StorageSettings):
+class Settings(UpkeepSettings):
     """The settings. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)

@@ -32,7 +32,7 @@ async def open_blobs(settings: Settings, folder: Path, own: Own) -> SweepableBlo
     return _filesystem(folder, own) if settings.s3_bucket is None else await _s3(settings, settings.s3_bucket, own)
 
 
-def cached(blobs: SweepableBlobStore) -> SweepableBlobStore:
+def cached(blobs: SweepableBlobStore) -> CachingBlobStore:
     """Return a store with what was read lately in memory."""
     return CachingBlobStore(blobs, max_bytes=_CACHED_BYTES, max_blob_bytes=_CACHED_BLOB_BYTES)
 

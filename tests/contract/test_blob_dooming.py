@@ -17,7 +17,8 @@ from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_dooming import SqlBlobDooming
 from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
 from techdocs_server.domain.digest import Digest
-from techdocs_server.domain.errors import CollectionRunning, StorageUnavailable
+from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.domain.upkeep_errors import CollectionRunning
 from techdocs_server.ports.blob_leases import BlobLeases
 from techdocs_server.ports.dooming import BlobDooming
 

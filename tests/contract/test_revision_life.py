@@ -12,8 +12,9 @@ import pytest
 from techdocs_server.domain.change import Cause, SiteAction
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import RevisionIsCurrent, RevisionNotFound, RevisionPinned
+from techdocs_server.domain.errors import RevisionNotFound
 from techdocs_server.domain.site import KeptRevision, SitePointer
+from techdocs_server.domain.upkeep_errors import RevisionIsCurrent, RevisionPinned
 
 from tests.support.clocks import NOON
 from tests.support.record_values import entity, published, revision

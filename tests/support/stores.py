@@ -14,8 +14,10 @@ from techdocs_server.adapters.blobs.memory import MemoryBlobStore
 from techdocs_server.adapters.blobs.s3 import CONNECTIONS, S3BlobStore
 from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
+from techdocs_server.adapters.records.doom_wait import DoomWait
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySiteRecords
+from techdocs_server.adapters.records.memory_leases import MemoryBlobLeases
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
@@ -122,11 +124,18 @@ class Records:
 
 
 @asynccontextmanager
-async def open_records(kind: str, folder: Path, server: PostgreSQL | None = None) -> AsyncIterator[Records]:
-    """Open all records of one of `BUILD_RECORDS`; PostgreSQL needs a server."""
+async def open_records(
+    kind: str,
+    folder: Path,
+    server: PostgreSQL | None = None,
+    *,
+    wait: DoomWait = DoomWait(),  # noqa: B008 - it does not change
+) -> AsyncIterator[Records]:
+    """Open all records of one of `BUILD_RECORDS`; PostgreSQL needs a server. ``wait`` is for what is doomed."""
     if kind == "memory":
         builds = MemoryBuildRecords()
         sites = MemorySiteRecords(builds)
+        sites.sweeping.leases = MemoryBlobLeases(wait=wait)
         yield Records(sites, builds, sites.changes, sites.sweeping.leases, sites.sweeping.leases, sites.sweeping)
         return
     async with open_database(folder, server) as database:
@@ -134,8 +143,8 @@ async def open_records(kind: str, folder: Path, server: PostgreSQL | None = None
             SqlSiteRecords(database),
             SqlBuildRecords(database),
             SqlChangeRecords(database),
-            SqlBlobLeases(database),
-            SqlBlobDooming(database),
+            SqlBlobLeases(database, wait=wait),
+            SqlBlobDooming(database, wait=wait),
             SqlRevisionSweeping(database),
         )
 

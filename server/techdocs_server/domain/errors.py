@@ -18,9 +18,7 @@
     │   ├── BuildInProgress
     │   ├── ETagMismatch
     │   ├── RevisionConflict
-    │   ├── RevisionIsCurrent
-    │   ├── RevisionPinned
-    │   └── CollectionRunning
+    │   └── those of `upkeep_errors`
     ├── RangeNotSatisfiable
     ├── BuildError             the build ended without a revision
     │   ├── BuildFailed        what its author or operator can mend
@@ -202,38 +200,6 @@ class RevisionConflict(Conflict):
         super().__init__(f"another publish of {ref} came first; sync again", metadata={"entity": ref})
 
 
-class RevisionIsCurrent(Conflict):
-    """The revision is the one that is served."""
-
-    reason = "REVISION_IS_CURRENT"
-
-    def __init__(self, ref: str, revision: str) -> None:
-        super().__init__(
-            f"revision {revision} of {ref} is the current one; roll back to another first, or delete the site",
-            metadata={"entity": ref, "revision": revision},
-        )
-
-
-class RevisionPinned(Conflict):
-    """The revision is pinned."""
-
-    reason = "REVISION_PINNED"
-
-    def __init__(self, ref: str, revision: str) -> None:
-        super().__init__(
-            f"revision {revision} of {ref} is pinned; unpin it first", metadata={"entity": ref, "revision": revision}
-        )
-
-
-class CollectionRunning(Conflict):
-    """Garbage is being collected already."""
-
-    reason = "COLLECTION_RUNNING"
-
-    def __init__(self) -> None:
-        super().__init__("garbage is being collected already; wait for the end of that")
-
-
 class RangeNotSatisfiable(TechDocsError):
     """The range begins past the end of the content."""
 
@@ -354,18 +320,6 @@ class ContentCorrupt(TechDocsError):
 
     def __init__(self, ref: str, path: str) -> None:
         super().__init__(f"the stored bytes of {path!r} of {ref} are damaged; a forced sync stores them again")
-
-
-class ManifestUnreadable(ContentCorrupt):
-    """Without its manifest nobody knows which blobs a revision needs, so none are collected."""
-
-    def __init__(self, ref: str, revision: str) -> None:
-        TechDocsError.__init__(
-            self,
-            f"nothing more is collected: the manifest of revision {revision} of {ref} is missing or damaged; a forced "
-            "sync stores that of the current revision again, any other revision can be deleted",
-            metadata={"entity": ref, "revision": revision},
-        )
 
 
 class BuildFailureReason(enum.StrEnum):

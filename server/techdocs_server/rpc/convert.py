@@ -197,4 +197,5 @@ def revision_message(revision: Revision, pointer: SitePointer) -> sites_pb2.Revi
         size_bytes=revision.size_bytes,
         build=revision.build,
         source_etag=revision.source_etag,
+        pinned=revision.is_pinned,
     )

@@ -10,6 +10,8 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from techdocs.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
     builds_pb2,
     builds_pb2_grpc,
     capabilities_pb2,
@@ -35,7 +37,7 @@ _LAST_CALLS_SECONDS = 0.5
 _MAX_RECEIVE_BYTES = 4 * 1024 * 1024
 _SERVICES: tuple[ServiceDescriptor, ...] = tuple(
     service
-    for module in (docs_pb2, builds_pb2, sites_pb2, capabilities_pb2)
+    for module in (docs_pb2, builds_pb2, sites_pb2, admin_pb2, capabilities_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 
@@ -63,6 +65,7 @@ class Servicers:
     docs: docs_pb2_grpc.DocsServiceServicer
     builds: builds_pb2_grpc.BuildServiceServicer
     sites: sites_pb2_grpc.SiteServiceServicer
+    admin: admin_pb2_grpc.AdminServiceServicer
     capabilities: capabilities_pb2_grpc.CapabilitiesServiceServicer
 
 
@@ -104,6 +107,7 @@ class TechDocsServer:
         docs_pb2_grpc.add_DocsServiceServicer_to_server(servicers.docs, self._server)
         builds_pb2_grpc.add_BuildServiceServicer_to_server(servicers.builds, self._server)
         sites_pb2_grpc.add_SiteServiceServicer_to_server(servicers.sites, self._server)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(servicers.admin, self._server)
         capabilities_pb2_grpc.add_CapabilitiesServiceServicer_to_server(servicers.capabilities, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection:

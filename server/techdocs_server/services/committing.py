@@ -13,7 +13,7 @@ repeated as it is. To store the files first is the caller's part of the first ru
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,13 +21,15 @@ from techdocs_server.domain.build import BuildFence
 from techdocs_server.domain.change import Cause
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import RevisionConflict
+from techdocs_server.domain.errors import RevisionConflict, StorageUnavailable
 from techdocs_server.domain.manifest import Manifest
 from techdocs_server.domain.site import Revision, SitePointer
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
+from techdocs_server.ports.blob_leases import BlobLeases
 from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.records import SiteRecords
+from techdocs_server.services.lease_times import LEASE, LONGEST_PUBLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,21 @@ class NewRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisionDraft:
+    """A revision that nobody knows of yet: its manifest and its metadata file, and when it was drafted."""
+
+    new: NewRevision
+    manifest: Manifest
+    metadata: bytes
+    draft_time: datetime
+
+    @property
+    def own_digests(self) -> frozenset[Digest]:
+        """What a commit stores itself: the metadata file and the manifest."""
+        return frozenset({self.manifest.files[METADATA_PATH], self.manifest.digest})
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The revision that is current after a publish, and whether the publish made it so."""
 
@@ -58,21 +75,14 @@ class Published:
 class RevisionCommitter:
     """Makes revisions of stored files, and moves pointers."""
 
-    def __init__(self, sites: SiteRecords, blobs: BlobStore, clock: Clock) -> None:
+    def __init__(self, sites: SiteRecords, blobs: BlobStore, leases: BlobLeases, clock: Clock) -> None:
         self._sites = sites
         self._blobs = blobs
+        self._leases = leases
         self._clock = clock
 
-    async def commit(
-        self, new: NewRevision, *, cause: Cause, build_time: datetime | None = None, fence: BuildFence | None = None
-    ) -> tuple[Published, Mapping[str, Digest]]:
-        """Make the files a revision, and that the current one; return it, and its files with the metadata file.
-
-        ``build_time`` is what the metadata say of when the site was built, now by default.
-        The change is written down with its cause. Raises `RevisionConflict` when the pointer
-        moved since ``new.expected`` was read, `StorageUnavailable`, and `BuildSuperseded` as
-        `SiteRecords.move_pointer` does. May be repeated after any failure.
-        """
+    def draft(self, new: NewRevision, *, build_time: datetime | None = None) -> RevisionDraft:
+        """Return what a commit would make of the files. ``build_time`` is what the metadata say, now by default."""
         now = self._clock.now()
         metadata = SiteMetadata(
             site_name=new.site_name,
@@ -81,9 +91,41 @@ class RevisionCommitter:
             build_timestamp=build_time or now,
             files=tuple(sorted({*new.files, METADATA_PATH})),
         ).to_json()
-        manifest = Manifest({**new.files, METADATA_PATH: Digest.of(metadata)})
+        return RevisionDraft(new, Manifest({**new.files, METADATA_PATH: Digest.of(metadata)}), metadata, now)
+
+    async def commit(
+        self, new: NewRevision, *, cause: Cause, build_time: datetime | None = None, fence: BuildFence | None = None
+    ) -> tuple[Published, Mapping[str, Digest]]:
+        """Make the files a revision, and that the current one; return it, and its files with the metadata file.
+
+        The caller holds leases of the files that the expected revision does not have, which last
+        for `LIVE_SET` after this; those of the metadata file and the manifest are taken here.
+        ``build_time`` is what the metadata say of when the site was built, now by default.
+        The change is written down with its cause. Raises `RevisionConflict` when the pointer
+        moved since ``new.expected`` was read, `StorageUnavailable`, and `BuildSuperseded` as
+        `SiteRecords.move_pointer` does. May be repeated after any failure.
+        """
+        draft = self.draft(new, build_time=build_time)
+        await self.lease(draft)
+        return await self.commit_draft(draft, cause=cause, fence=fence)
+
+    async def lease(self, draft: RevisionDraft, files: Collection[Digest] = ()) -> None:
+        """Lease what a commit stores, and files, before anybody asks whether they are stored."""
+        await self._leases.take(draft.new.entity, draft.own_digests.union(files), until=self._clock.now() + LEASE)
+
+    async def commit_draft(
+        self, draft: RevisionDraft, *, cause: Cause, fence: BuildFence | None = None
+    ) -> tuple[Published, Mapping[str, Digest]]:
+        """Commit what was drafted, leased and stored; see `commit`.
+
+        Raises `StorageUnavailable` also when that began so long ago that the leases end too soon.
+        """
+        new, manifest, metadata, now = draft.new, draft.manifest, draft.metadata, draft.draft_time
         await self._blobs.put(Digest.of(metadata), _once(metadata))
         await self._blobs.put(manifest.digest, _once(manifest.canonical))
+        # From here on a collector that read the revisions before must find the leases for as long as it relies on that.
+        if self._clock.now() - draft.draft_time > LONGEST_PUBLISH:
+            raise StorageUnavailable(f"storing the site took longer than {LONGEST_PUBLISH}")
         revision = await self._sites.add_revision(
             Revision(
                 entity=new.entity,

@@ -2,7 +2,8 @@
 
 What `committing` says holds for the whole of it, because no file is committed
 before it is stored: readers see the old revision or the new one, and a publish
-that broke off can be repeated as it is. Nothing is deleted by a publish.
+that broke off can be repeated as it is. Nothing is deleted by a publish, and
+before it asks what is stored it leases what it needs, so that nobody else deletes that.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, C
 from techdocs_server.domain.site import SitePointer
 from techdocs_server.domain.site_metadata import METADATA_PATH
 from techdocs_server.domain.site_path import INDEX
+from techdocs_server.ports.blob_leases import BlobLeases
 from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.generator import GeneratedSite
@@ -57,10 +59,11 @@ class Publisher:
         blobs: BlobStore,
         files: SiteFiles,
         reader: SiteReader,
+        leases: BlobLeases,
         clock: Clock,
         variants: Variants | None = None,
     ) -> None:
-        self._committer = RevisionCommitter(sites, blobs, clock)
+        self._committer = RevisionCommitter(sites, blobs, leases, clock)
         self._blobs = blobs
         self._files = files
         self._reader = reader
@@ -84,12 +87,17 @@ class Publisher:
         self._files.check(digests)
         # What the revision before names is stored, unless the store is damaged: for that one forces a build.
         known = frozenset() if site.stores_everything else frozenset((previous or {}).values())
-        await self._store_files(site.root, {path: digest for path, digest in written.items() if digest not in known})
+        uncertain = {path: digest for path, digest in written.items() if digest not in known}
         if site.expected is None or previous != digests or (site.stores_everything and await self._is_damaged(before)):
-            published, files = await self._committer.commit(
-                _new_revision(site, digests), cause=built(SiteAction.PUBLISHED, site.build), fence=site.fence
+            draft = self._committer.draft(_new_revision(site, digests))
+            # What the expected revision has needs no lease: if it is not current all the while, the commit fails.
+            await self._committer.lease(draft, frozenset(digests.values()).difference((previous or {}).values()))
+            await self._store_files(site.root, uncertain)
+            published, files = await self._committer.commit_draft(
+                draft, cause=built(SiteAction.PUBLISHED, site.build), fence=site.fence
             )
         else:
+            await self._store_files(site.root, uncertain)
             kept = await self._committer.keep(
                 site.entity,
                 current=site.expected,

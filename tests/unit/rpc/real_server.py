@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 from techdocs.v1 import builds_pb2, capabilities_pb2, docs_pb2, entity_pb2
+from techdocs_server.rpc.admin_servicer import AdminServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
@@ -91,6 +92,7 @@ async def served(
                     syncer=graph.syncer, starter=graph.starter, events=graph.events, listings=graph.listings
                 ),
                 sites=SitesServicer(life=graph.life, listings=graph.listings),
+                admin=AdminServicer(collector=graph.collector),
                 capabilities=CapabilitiesServicer(capabilities_pb2.Capabilities(server_version="1.2.3")),
             ),
             listen="127.0.0.1:0",

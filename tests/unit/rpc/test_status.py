@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 from techdocs.v1 import errors_pb2
-from techdocs_server.domain import errors
+from techdocs_server.domain import errors, upkeep_errors
 from techdocs_server.domain.errors import TechDocsError
 from techdocs_server.rpc.status import DOMAIN, internal_status, make_status, status_of
 
@@ -27,9 +27,9 @@ SAMPLES: tuple[TechDocsError, ...] = (
     errors.BuildInProgress("component:default/x", "builds/x"),
     errors.ETagMismatch("component:default/x", '"1"'),
     errors.RevisionConflict("component:default/x"),
-    errors.RevisionIsCurrent("component:default/x", "ab" * 32),
-    errors.RevisionPinned("component:default/x", "ab" * 32),
-    errors.CollectionRunning(),
+    upkeep_errors.RevisionIsCurrent("component:default/x", "ab" * 32),
+    upkeep_errors.RevisionPinned("component:default/x", "ab" * 32),
+    upkeep_errors.CollectionRunning(),
     errors.RangeNotSatisfiable(10),
     errors.BuildFailed("component:default/x", "builds/x", "generating", "no theme"),
     errors.BuildCancelled("component:default/x", "builds/x"),
@@ -46,7 +46,8 @@ SAMPLES: tuple[TechDocsError, ...] = (
 
 def concrete_errors() -> set[type[TechDocsError]]:
     """Return every class of the tree that has a reason of its own."""
-    classes = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, TechDocsError)}
+    members = [*inspect.getmembers(errors, inspect.isclass), *inspect.getmembers(upkeep_errors, inspect.isclass)]
+    classes = {kind for _, kind in members if issubclass(kind, TechDocsError)}
     return {kind for kind in classes if "reason" in vars(kind)}
 
 

@@ -33,6 +33,11 @@ class CachingBlobStore:
         self._deletions = 0
 
     @property
+    def inner(self) -> SweepableBlobStore:
+        """The store behind the cache."""
+        return self._inner
+
+    @property
     def size_bytes(self) -> int:
         """Bytes kept now."""
         return self._size_bytes

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import URL, Connection, text
 
 from techdocs_server.adapters.records.session_lock import SessionLock
-from techdocs_server.domain.errors import CollectionRunning
+from techdocs_server.domain.upkeep_errors import CollectionRunning
 
 _LOCK = 7_070_005
 """Any number that nothing else in the database locks."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from techdocs_server.adapters.records.doom_wait import DoomWait
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import CollectionRunning
+from techdocs_server.domain.upkeep_errors import CollectionRunning
 
 
 class MemoryBlobLeases:

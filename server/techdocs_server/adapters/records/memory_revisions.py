@@ -8,8 +8,9 @@ from datetime import datetime
 
 from techdocs_server.adapters.records.memory_leases import MemoryBlobLeases
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import RevisionIsCurrent, RevisionNotFound, RevisionPinned
+from techdocs_server.domain.errors import RevisionNotFound
 from techdocs_server.domain.site import KeptRevision, Revision, SitePointer
+from techdocs_server.domain.upkeep_errors import RevisionIsCurrent, RevisionPinned
 
 
 @dataclass(frozen=True, slots=True)

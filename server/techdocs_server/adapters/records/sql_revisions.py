@@ -27,8 +27,9 @@ from techdocs_server.adapters.records.sql_changes import note_change
 from techdocs_server.adapters.records.upserts import insert_if_absent
 from techdocs_server.domain.change import Cause
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import RevisionIsCurrent, RevisionNotFound, RevisionPinned
+from techdocs_server.domain.errors import RevisionNotFound
 from techdocs_server.domain.site import KeptRevision, Revision
+from techdocs_server.domain.upkeep_errors import RevisionIsCurrent, RevisionPinned
 
 _KEPT_ROWS = select(
     revisions, sites.c.namespace, sites.c.kind, sites.c.name, sites.c.revision.label("current")

@@ -9,7 +9,7 @@ from techdocs_server.domain.errors import ServerDraining, ServerOverloaded
 from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor
 
 # Calls that wait for a build. They cost a task each and no work, and must not keep readers out.
-WAITING_METHODS = frozenset({"SyncSite", "StreamSync", "WatchBuild"})
+WAITING_METHODS = frozenset({"SyncSite", "StreamSync", "WatchBuild", "CollectGarbage"})
 # Waiting calls may be this many times as many as working ones.
 _WAITING_FACTOR = 16
 
