@@ -30,7 +30,7 @@ from techdocs_server.services.retention import Retention
 
 from tests.support.stores import open_blob_store, open_records
 
-WORLDS = ("memory+memory", "caching-filesystem+sqlite", "filesystem+postgresql", "s3+postgresql")
+WORLDS = ("memory+memory", "caching-filesystem+sqlite", "s3+postgresql")
 QUICK = DoomWait(patience=20, abandoned=0.2, poll=0.02)
 NO_RETENTION = Retention(10_000, timedelta(0))
 
