@@ -8,9 +8,11 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
+from google.protobuf import duration_pb2
 from techdocs.v1 import capabilities_pb2
 
 from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
@@ -18,6 +20,7 @@ from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
+from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.removal import FolderRemoval
@@ -32,7 +35,7 @@ from techdocs_server.build_tools import (
 )
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
-from techdocs_server.ports.records import BuildRecords, SiteRecords
+from techdocs_server.publish_graph import make_publish_servicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
@@ -97,7 +100,8 @@ class EmbeddedService:
         settings, clock = self._settings, SystemClock()
         self._tls = _tls(settings)
         folder = _own_data_directory(settings.data_directory, self._resources)
-        blobs, sites, builds = await self._open_stores(folder)
+        blobs, database = await self._open_stores(folder)
+        sites, builds = CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
         hosts = make_source_hosts(settings)
         removal = FolderRemoval(folder / "removed")
         self._own(removal.close)
@@ -147,6 +151,15 @@ class EmbeddedService:
                 events=events,
                 listings=listings,
             ),
+            publish=make_publish_servicer(
+                settings,
+                database=database,
+                sites=sites,
+                blobs=blobs,
+                reader=reader,
+                clock=clock,
+                variants=self._variants,
+            ),
             sites=SitesServicer(
                 life=SiteLife(
                     sites=sites,
@@ -165,14 +178,13 @@ class EmbeddedService:
         )
         return await self._serve(servicers, dispatcher)
 
-    async def _open_stores(self, folder: Path) -> tuple[BlobStore, SiteRecords, BuildRecords]:
+    async def _open_stores(self, folder: Path) -> tuple[BlobStore, SqlDatabase]:
         stored = await open_blobs(self._settings, folder, self._own_async)
         database = await open_database(self._settings, folder, self._own_async)
         if self._settings.compress_variants:
             # Past the cache: what is compressed once must not push out what is read often.
             self._variants = self._make_variants(folder, stored)
-        blobs = cached(stored)
-        return blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
+        return cached(stored), database
 
     async def _serve(self, servicers: Servicers, dispatcher: Dispatcher) -> int:
         settings = self._settings
@@ -270,9 +282,13 @@ def _no_password() -> str:
 
 
 def _capabilities(settings: Settings, generators: tuple[str, ...], isolation: str) -> capabilities_pb2.Capabilities:
+    grace = duration_pb2.Duration()
+    grace.FromTimedelta(timedelta(seconds=settings.publish_blob_grace_seconds))
     return capabilities_pb2.Capabilities(
         server_version=service_version(),
         build_enabled=True,
+        publish_enabled=settings.publish_enabled,
+        blob_grace_duration=grace,
         max_unary_bytes=MAX_UNARY_BYTES,
         max_chunk_bytes=MAX_CHUNK_BYTES,
         max_site_bytes=settings.site_max_bytes,
