@@ -8,9 +8,11 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
+from google.protobuf import duration_pb2
 from techdocs.v1 import capabilities_pb2
 
 from techdocs_server.adapters.blobs.caching import CachingBlobStore
@@ -37,8 +39,8 @@ from techdocs_server.build_tools import (
 from techdocs_server.collector import make_collector
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
-from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.ports.variants import VariantStore
+from techdocs_server.publish_graph import make_publish_servicer
 from techdocs_server.rpc.admin_servicer import AdminServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
@@ -107,7 +109,8 @@ class EmbeddedService:
         settings, clock = self._settings, SystemClock()
         self._tls = _tls(settings)
         folder = _own_data_directory(settings.data_directory, self._resources)
-        database, blobs, sites, builds = await self._open_stores(folder)
+        blobs, database = await self._open_stores(folder)
+        sites, builds = CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
         leases = SqlBlobLeases(database)
         hosts = make_source_hosts(settings)
         removal = FolderRemoval(folder / "removed")
@@ -159,6 +162,15 @@ class EmbeddedService:
                 events=events,
                 listings=listings,
             ),
+            publish=make_publish_servicer(
+                settings,
+                database=database,
+                sites=sites,
+                blobs=blobs,
+                reader=reader,
+                clock=clock,
+                variants=self._variants,
+            ),
             sites=SitesServicer(
                 life=SiteLife(
                     sites=sites,
@@ -178,14 +190,13 @@ class EmbeddedService:
         )
         return await self._serve(servicers, dispatcher)
 
-    async def _open_stores(self, folder: Path) -> tuple[SqlDatabase, CachingBlobStore, SiteRecords, BuildRecords]:
+    async def _open_stores(self, folder: Path) -> tuple[CachingBlobStore, SqlDatabase]:
         stored = await open_blobs(self._settings, folder, self._own_async)
         database = await open_database(self._settings, folder, self._own_async)
         if self._settings.compress_variants:
             # Past the cache: what is compressed once must not push out what is read often.
             self._variants = self._make_variants(folder, stored)
-        blobs = cached(stored)
-        return database, blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
+        return cached(stored), database
 
     async def _serve(self, servicers: Servicers, dispatcher: Dispatcher) -> int:
         settings = self._settings
@@ -285,9 +296,13 @@ def _no_password() -> str:
 
 
 def _capabilities(settings: Settings, generators: tuple[str, ...], isolation: str) -> capabilities_pb2.Capabilities:
+    grace = duration_pb2.Duration()
+    grace.FromTimedelta(timedelta(seconds=settings.publish_blob_grace_seconds))
     return capabilities_pb2.Capabilities(
         server_version=service_version(),
         build_enabled=True,
+        publish_enabled=settings.publish_enabled,
+        blob_grace_duration=grace,
         max_unary_bytes=MAX_UNARY_BYTES,
         max_chunk_bytes=MAX_CHUNK_BYTES,
         max_site_bytes=settings.site_max_bytes,

@@ -165,6 +165,14 @@ class Settings(UpkeepSettings):
     )
     site_max_files: PositiveInt = Field(default=50_000, le=2**31 - 1, description="most files of one generated site")
 
+    publish_enabled: bool = Field(default=True, description="whether sites that were built elsewhere may be published")
+    publish_blob_grace_seconds: PositiveFloat = Field(
+        default=86_400.0,
+        allow_inf_nan=False,
+        le=366 * 86_400.0,
+        description="how long contents that were sent for a publish are kept before one names them",
+    )
+
     reuse_max_bytes: NonNegativeInt = Field(
         default=4 * 1024**3, description="most bytes that builds leave for the next builds of their sites; 0 is nothing"
     )

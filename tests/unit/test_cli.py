@@ -61,6 +61,8 @@ CHANGED: dict[str, object] = {
     "source_max_files": 6,
     "site_max_bytes": 7,
     "site_max_files": 8,
+    "publish_enabled": False,
+    "publish_blob_grace_seconds": 60.0,
     "reuse_max_bytes": 11,
     "s3_bucket": "docs",
     "s3_endpoint": "http://s3.example:9000",

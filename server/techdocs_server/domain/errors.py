@@ -5,7 +5,8 @@
     TechDocsError
     ├── InvalidArgument        the caller broke a rule of the contract
     │   ├── FieldInvalid
-    │   └── PageTokenInvalid
+    │   ├── PageTokenInvalid
+    │   └── StreamOrderInvalid, ManifestRefused, SentBytesMismatch (publish_errors.py)
     ├── NotFound               the thing is not there, and that is certain
     │   ├── EntityNotFound
     │   ├── SiteNotFound
@@ -15,6 +16,7 @@
     ├── Conflict               the state of the thing forbids it now
     │   ├── RequestIdReused
     │   ├── NoDocsSource
+    │   ├── PublishDisabled, BlobsMissing (publish_errors.py)
     │   ├── BuildInProgress
     │   ├── ETagMismatch
     │   ├── RevisionConflict
@@ -192,12 +194,15 @@ class ETagMismatch(Conflict):
 
 
 class RevisionConflict(Conflict):
-    """Another publish moved the pointer first."""
+    """Another publish moved the pointer first, or the revision that the caller expects is not current."""
 
     reason = "REVISION_CONFLICT"
 
     def __init__(self, ref: str) -> None:
-        super().__init__(f"another publish of {ref} came first; sync again", metadata={"entity": ref})
+        super().__init__(
+            f"another publish of {ref} came first; look at the site, then sync or publish again",
+            metadata={"entity": ref},
+        )
 
 
 class RangeNotSatisfiable(TechDocsError):

@@ -14,6 +14,7 @@ SERVICES = {
     "techdocs.v1.BuildService",
     "techdocs.v1.CapabilitiesService",
     "techdocs.v1.DocsService",
+    "techdocs.v1.PublishService",
     "techdocs.v1.SiteService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",

@@ -13,8 +13,7 @@ def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, 
 
     A transaction that inserts the same key meanwhile is waited for.
     """
-    if connection.dialect.name == "postgresql":
-        result = connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
-    else:
-        result = connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
-    return result.rowcount == 1
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    # Without the option SQLAlchemy forgets what PostgreSQL says, and every insert looks like none.
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
