@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from techdocs.v1 import (
+    admin_pb2_grpc,
     builds_pb2_grpc,
     capabilities_pb2_grpc,
     docs_pb2_grpc,
@@ -37,6 +38,7 @@ class Client:
     builds: builds_pb2_grpc.BuildServiceAsyncStub
     publish: publish_pb2_grpc.PublishServiceAsyncStub
     sites: sites_pb2_grpc.SiteServiceAsyncStub
+    admin: admin_pb2_grpc.AdminServiceAsyncStub
     capabilities: capabilities_pb2_grpc.CapabilitiesServiceAsyncStub
     check_health: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
     watch_health: grpc.aio.UnaryStreamMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
@@ -57,6 +59,7 @@ async def connected(target: str) -> AsyncIterator[Client]:
             builds_pb2_grpc.BuildServiceStub(channel),
             publish_pb2_grpc.PublishServiceStub(channel),
             sites_pb2_grpc.SiteServiceStub(channel),
+            admin_pb2_grpc.AdminServiceStub(channel),
             capabilities_pb2_grpc.CapabilitiesServiceStub(channel),
             channel.unary_unary(
                 "/grpc.health.v1.Health/Check",
