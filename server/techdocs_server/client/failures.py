@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -56,12 +57,16 @@ class ClientFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a call failed. ``reason`` is one of techdocs.v1.ErrorReason, empty when gRPC itself failed."""
+    """How a call failed. ``reason`` is one of techdocs.v1.ErrorReason, empty when gRPC itself failed.
+
+    ``metadata`` is that of the ErrorInfo.
+    """
 
     code: grpc.StatusCode
     message: str
     reason: str
     retry_seconds: float | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def status(self) -> ExitStatus:
@@ -99,6 +104,7 @@ def failure_of(error: grpc.RpcError) -> Failure:
         message=message if reason else _transport_message(call.code(), message),
         reason=reason,
         retry_seconds=retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None,
+        metadata=dict(info.metadata) if reason else {},
     )
 
 

@@ -64,12 +64,12 @@ class Patience:
 
 
 def repeated(call: Callable[[float], T], patience: Patience) -> T:
-    """Make a call that may be repeated; it is given its timeout in seconds. Raises what `Patience.wait` raises."""
+    """Make a call that may be repeated; it is given its timeout in seconds. Raises what `Patience.wait` raises.
+
+    That it succeeds is no progress: whoever makes it again and again says what is.
+    """
     while True:
         try:
-            answer = call(patience.remaining_seconds)
+            return call(patience.remaining_seconds)
         except grpc.RpcError as error:
             patience.wait(error)
-        else:
-            patience.progressed()
-            return answer
