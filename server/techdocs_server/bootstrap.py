@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-
-from techdocs.v1 import capabilities_pb2
 
 from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
@@ -18,6 +15,8 @@ from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.queue.procrastinate import ProcrastinateBuildQueue
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.postgresql_feed import PostgreSQLFeed
+from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
+from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
 from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.adapters.reuse.local import LocalReuseStates
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
@@ -28,18 +27,24 @@ from techdocs_server.build_tools import (
     make_site_files,
     make_source_hosts,
 )
+from techdocs_server.capabilities import capabilities
+from techdocs_server.collector import make_collector
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.variants import VariantStore
 from techdocs_server.process import own_data_directory, process_name, read_tls
+from techdocs_server.publish_graph import make_publish_servicer
 from techdocs_server.queues import open_shared_queue, own_queue
+from techdocs_server.rpc.admin_servicer import AdminServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
-from techdocs_server.rpc.server import MAX_CHUNK_BYTES, MAX_UNARY_BYTES, TLS, Servicers, TechDocsServer
+from techdocs_server.rpc.server import MAX_UNARY_BYTES, TLS, Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.dispatching import Dispatcher
@@ -56,8 +61,6 @@ from techdocs_server.services.syncing import SiteSyncer
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
 from techdocs_server.stores import ServiceStores, conninfo, open_stores, shares_stores
-
-DISTRIBUTION = "techdocs-service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class TechDocsService:
         self._server: TechDocsServer | None = None
         self._refresher: Refresher | None = None
         self._variants: Variants | None = None
+        self._variant_store: VariantStore | None = None
+        self._collector: Collector | None = None
         self._tls: TLS | None = None
 
     async def start(self) -> int:
@@ -155,7 +160,9 @@ class TechDocsService:
             sources=sources,
             sites=sites,
             generator=generator,
-            publisher=Publisher(sites, stores.blobs, files, reader, clock, self._variants),
+            publisher=Publisher(
+                sites, stores.blobs, files, reader, SqlBlobLeases(stores.database), clock, self._variants
+            ),
             workspaces=workspaces,
             reuse=reuse,
             limits=BuildLimits(timeout_seconds=settings.build_timeout_seconds),
@@ -174,7 +181,8 @@ class TechDocsService:
             sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
         )
         self._refresher = self._make_refresher(sources, syncer)
-        listings = Listings(sites, builds, reader)
+        listings = Listings(sites, builds, SqlChangeRecords(stores.database), reader)
+        self._collector = make_collector(settings, stores.database, sites, stores.blobs, self._variant_store, clock)
         servicers = Servicers(
             docs=DocsServicer(
                 reader=reader,
@@ -188,6 +196,15 @@ class TechDocsService:
                 events=events,
                 listings=listings,
             ),
+            publish=make_publish_servicer(
+                settings,
+                database=stores.database,
+                sites=sites,
+                blobs=stores.blobs,
+                reader=reader,
+                clock=clock,
+                variants=self._variants,
+            ),
             sites=SitesServicer(
                 life=SiteLife(
                     sites=sites,
@@ -200,8 +217,9 @@ class TechDocsService:
                 ),
                 listings=listings,
             ),
+            admin=AdminServicer(collector=self._collector),
             capabilities=CapabilitiesServicer(
-                _capabilities(settings, generator.versions, generator.isolation_level.text)
+                capabilities(settings, generator.versions, generator.isolation_level.text)
             ),
         )
         port = await self._listen(servicers) if self._parts.serves else 0
@@ -245,13 +263,15 @@ class TechDocsService:
             self._start_task(self._refresher.run())
         if self._variants is not None:
             self._start_task(self._variants.run())
+        if self._collector is not None and self._settings.gc_interval_seconds and self._parts.serves:
+            self._start_task(self._collector.run(interval_seconds=self._settings.gc_interval_seconds))
 
     def _make_refresher(self, sources: Sources, syncer: SiteSyncer) -> Refresher | None:
         interval = self._settings.refresh_interval_seconds
         return Refresher(sources=sources, syncer=syncer, interval_seconds=interval) if interval else None
 
     def _make_variants(self, folder: Path, blobs: BlobStore) -> Variants:
-        store = FilesystemVariantStore(folder / "variants")
+        store = self._variant_store = FilesystemVariantStore(folder / "variants")
         self._own_async(store.close)
         compressor = ProcessCompressor()
         self._own_async(compressor.close)
@@ -272,21 +292,3 @@ class TechDocsService:
 
     def _own_async(self, close: Callable[[], Awaitable[object]]) -> None:
         self._resources.push_async_callback(close)
-
-
-def service_version() -> str:
-    """Return the version of the installed software."""
-    return version(DISTRIBUTION)
-
-
-def _capabilities(settings: Settings, generators: tuple[str, ...], isolation: str) -> capabilities_pb2.Capabilities:
-    return capabilities_pb2.Capabilities(
-        server_version=service_version(),
-        build_enabled=True,
-        max_unary_bytes=MAX_UNARY_BYTES,
-        max_chunk_bytes=MAX_CHUNK_BYTES,
-        max_site_bytes=settings.site_max_bytes,
-        max_site_files=settings.site_max_files,
-        generators=generators,
-        isolation=isolation,
-    )

@@ -13,7 +13,8 @@ import click
 import uvloop
 from pydantic import SecretStr
 
-from techdocs_server.bootstrap import service_version
+from techdocs_server.capabilities import service_version
+from techdocs_server.cli_publish import publish
 from techdocs_server.one_build import BuildRefused, build_once
 from techdocs_server.running import Say, run_bridge, run_everything, run_server, run_worker
 from techdocs_server.settings import Settings, SettingsInvalid, load_settings
@@ -109,6 +110,9 @@ def openapi(config: Path | None, server_url: str) -> None:
     url = server_url or f"http://{settings.bridge_listen}{settings.bridge_mount}"
     table = RouteTable.from_services(services())
     click.echo(json.dumps(document(table, server_url=url, version=service_version()), indent=2, ensure_ascii=False))
+
+
+main.add_command(publish)
 
 
 def _refusal(refused: BuildRefused) -> list[str]:

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from techdocs_bridge.serving import serve_bridge
 from techdocs_bridge.settings import BridgeSettings
 
-from techdocs_server.bootstrap import Parts, TechDocsService, service_version
+from techdocs_server.bootstrap import Parts, TechDocsService
+from techdocs_server.capabilities import service_version
 from techdocs_server.settings import ListenAddress, Settings
 from techdocs_server.start_failed import StartFailed
 

@@ -25,10 +25,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from techdocs_server.storage_settings import StorageSettings
+from techdocs_server.upkeep_settings import UpkeepSettings
 
 _PREFIX = "TECHDOCS_"
 _CONFIG = "TECHDOCS_CONFIG"
+# Read by the command's client; a shell that has it may start a server too.
+_TOKEN = "TECHDOCS_TOKEN"  # noqa: S105 - the name of a variable
 _LOOPBACK_NAMES = frozenset({"localhost"})
 
 
@@ -86,7 +88,7 @@ class SourceHostSettings(pydantic.BaseModel):
     ca_certificates: Path | None = None
 
 
-class Settings(StorageSettings):
+class Settings(UpkeepSettings):
     """The settings. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
@@ -162,6 +164,14 @@ class Settings(StorageSettings):
         default=2 * 1024**3, le=2**63 - 1, description="most bytes of one generated site"
     )
     site_max_files: PositiveInt = Field(default=50_000, le=2**31 - 1, description="most files of one generated site")
+
+    publish_enabled: bool = Field(default=True, description="whether sites that were built elsewhere may be published")
+    publish_blob_grace_seconds: PositiveFloat = Field(
+        default=86_400.0,
+        allow_inf_nan=False,
+        le=366 * 86_400.0,
+        description="how long contents that were sent for a publish are kept before one names them",
+    )
 
     reuse_max_bytes: NonNegativeInt = Field(
         default=4 * 1024**3, description="most bytes that builds leave for the next builds of their sites; 0 is nothing"
@@ -241,7 +251,7 @@ def load_settings(config: Path | None, environment: Mapping[str, str]) -> Settin
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    known = {_CONFIG, *(_PREFIX + name.upper() for name in Settings.model_fields)}
+    known = {_CONFIG, _TOKEN, *(_PREFIX + name.upper() for name in Settings.model_fields)}
     return sorted(name for name in environment if name.upper().startswith(_PREFIX) and name.upper() not in known)
 
 

@@ -22,7 +22,7 @@ from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
-from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.blobs import SweepableBlobStore
 from techdocs_server.ports.records import BuildRecords
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.site_changes import SiteChanges
@@ -40,23 +40,23 @@ Own = Callable[[Callable[[], Awaitable[object]]], None]
 """Takes what closes a store."""
 
 
-async def open_blobs(settings: Settings, folder: Path, own: Own) -> BlobStore:
+async def open_blobs(settings: Settings, folder: Path, own: Own) -> SweepableBlobStore:
     """Open the store of contents. Raises `StartFailed` and `StorageUnavailable`."""
     return _filesystem(folder, own) if settings.s3_bucket is None else await _s3(settings, settings.s3_bucket, own)
 
 
-def cached(blobs: BlobStore) -> BlobStore:
+def cached(blobs: SweepableBlobStore) -> CachingBlobStore:
     """Return a store with what was read lately in memory."""
     return CachingBlobStore(blobs, max_bytes=_CACHED_BYTES, max_blob_bytes=_CACHED_BLOB_BYTES)
 
 
-def _filesystem(folder: Path, own: Own) -> BlobStore:
+def _filesystem(folder: Path, own: Own) -> SweepableBlobStore:
     store = FilesystemBlobStore(folder / "blobs")
     own(store.close)
     return store
 
 
-async def _s3(settings: Settings, bucket: str, own: Own) -> BlobStore:
+async def _s3(settings: Settings, bucket: str, own: Own) -> SweepableBlobStore:
     location = S3Location(
         settings.s3_endpoint, bucket, settings.s3_prefix or "", settings.s3_region, settings.s3_encryption or ""
     )
@@ -137,8 +137,8 @@ class ServiceStores:
     """The stores, and who is told of what happens in them."""
 
     database: SqlDatabase
-    uncached_blobs: BlobStore
-    blobs: BlobStore
+    uncached_blobs: SweepableBlobStore
+    blobs: CachingBlobStore
     sites: CachingSiteRecords
     builds: BuildRecords
     events: BuildEvents

@@ -64,6 +64,18 @@ async def test_a_later_put_replaces(store: VariantStore) -> None:
     assert await store.get(PAGE, GZIP) == Variant(Digest.of(b"new"), b"new")
 
 
+async def test_variants_of_deleted_blobs_are_gone_and_others_stay(store: VariantStore) -> None:
+    for page in (PAGE, OTHER):
+        await store.put(page, {BROTLI: b"x", GZIP: None})
+    for _ in range(2):
+        await store.delete([PAGE.sha256, Digest.of(b"never").sha256])
+        assert await store.locate(PAGE, BROTLI) is None
+        assert await store.locate(PAGE, GZIP) is None
+        assert await store.missing([PAGE, OTHER]) == {PAGE}
+    await store.put(PAGE, {BROTLI: b"again"})
+    assert await store.get(PAGE, BROTLI) == Variant(Digest.of(b"again"), b"again")
+
+
 async def test_a_reader_beside_a_writer_gets_one_variant_or_the_other(store: VariantStore) -> None:
     contents = {Digest.of(content): content for content in (b"a" * 300_000, b"b" * 200_000)}
     await store.put(PAGE, {BROTLI: next(iter(contents.values()))})

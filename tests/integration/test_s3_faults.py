@@ -129,7 +129,7 @@ async def test_a_bucket_that_is_gone_is_not_an_empty_one(s3_server: SeaweedFS) -
 
 
 async def test_wrong_keys_are_told_as_that(s3_server: SeaweedFS) -> None:
-    store = s3_store(s3_server.endpoint, secret_key="wrong")  # noqa: S106 - the point of it
+    store = s3_store(s3_server.endpoint, secret_key="wrong")
     try:
         for call in (read(store, Digest.of(SMALL)), store.missing([Digest.of(SMALL)]), stored(store, SMALL)):
             with pytest.raises(StorageUnavailable, match="denies access"):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from techdocs_server.adapters.blobs.memory import MemoryBlobStore
@@ -27,11 +28,13 @@ from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogS
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.dispatching import Dispatcher
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.publishing import Publisher
 from techdocs_server.services.reading import SiteReader
+from techdocs_server.services.retention import Retention
 from techdocs_server.services.site_life import SiteLife
 from techdocs_server.services.sources import Sources
 from techdocs_server.services.starting import BuildStarter
@@ -134,6 +137,7 @@ class Pipeline:
     syncer: SiteSyncer
     life: SiteLife
     listings: Listings
+    collector: Collector
     workspaces: Path
     closers: list[Callable[[], None]] = field(default_factory=list)
 
@@ -181,7 +185,7 @@ async def pipeline(
         sources=sources,
         sites=sites,
         generator=generator,
-        publisher=Publisher(sites, blobs, files, reader, clock, variants),
+        publisher=Publisher(sites, blobs, files, reader, sites.sweeping.leases, clock, variants),
         workspaces=LocalWorkspaces(folder / "workspaces", removal=removal),
         reuse=reuse,
         limits=BuildLimits(timeout_seconds=60),
@@ -215,7 +219,18 @@ async def pipeline(
                 reuse=reuse,
                 clock=clock,
             ),
-            listings=Listings(sites, builds, reader),
+            listings=Listings(sites, builds, sites.changes, reader),
+            collector=Collector(
+                sites=sites,
+                revisions=sites.sweeping,
+                dooming=sites.sweeping.leases,
+                manifests=blobs,
+                blobs=blobs,
+                variants=None,
+                clock=clock,
+                retention=Retention(2, timedelta(0)),
+                grace=timedelta(0),
+            ),
             workspaces=folder / "workspaces",
         )
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.parse import quote
 
 import grpc
@@ -13,10 +13,12 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from techdocs.v1 import (
+    admin_pb2_grpc,
     builds_pb2_grpc,
     capabilities_pb2_grpc,
     docs_pb2_grpc,
     entity_pb2,
+    publish_pb2_grpc,
     sites_pb2_grpc,
 )
 
@@ -34,7 +36,9 @@ class Client:
     channel: grpc.aio.Channel
     docs: docs_pb2_grpc.DocsServiceAsyncStub
     builds: builds_pb2_grpc.BuildServiceAsyncStub
+    publish: publish_pb2_grpc.PublishServiceAsyncStub
     sites: sites_pb2_grpc.SiteServiceAsyncStub
+    admin: admin_pb2_grpc.AdminServiceAsyncStub
     capabilities: capabilities_pb2_grpc.CapabilitiesServiceAsyncStub
     check_health: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
     watch_health: grpc.aio.UnaryStreamMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
@@ -53,7 +57,9 @@ async def connected(target: str) -> AsyncIterator[Client]:
             channel,
             docs_pb2_grpc.DocsServiceStub(channel),
             builds_pb2_grpc.BuildServiceStub(channel),
+            publish_pb2_grpc.PublishServiceStub(channel),
             sites_pb2_grpc.SiteServiceStub(channel),
+            admin_pb2_grpc.AdminServiceStub(channel),
             capabilities_pb2_grpc.CapabilitiesServiceStub(channel),
             channel.unary_unary(
                 "/grpc.health.v1.Health/Check",
@@ -129,11 +135,11 @@ class Problem:
 
 
 async def problem(call: Awaitable[object]) -> Problem:
-    """Await a call that must fail, and say how. Raises `AssertionError` when it succeeds."""
+    """Await a call that must fail, of either kind of client, and say how. Raises `AssertionError` when it succeeds."""
     try:
         answer = await call
-    except grpc.aio.AioRpcError as error:
-        return _problem(error)
+    except grpc.RpcError as error:
+        return _problem(cast("grpc.aio.AioRpcError", error))
     raise AssertionError(f"the call succeeded: {answer!r}")
 
 

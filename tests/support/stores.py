@@ -14,20 +14,25 @@ from techdocs_server.adapters.blobs.memory import MemoryBlobStore
 from techdocs_server.adapters.blobs.s3 import CONNECTIONS, S3BlobStore
 from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
+from techdocs_server.adapters.records.doom_wait import DoomWait
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySiteRecords
 from techdocs_server.adapters.records.memory_leases import MemoryBlobLeases
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
+from techdocs_server.adapters.records.sql_dooming import SqlBlobDooming
 from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
+from techdocs_server.adapters.records.sql_revisions import SqlRevisionSweeping
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
 from techdocs_server.adapters.variants.memory import MemoryVariantStore
 from techdocs_server.ports.blob_leases import BlobLeases
-from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.blobs import SweepableBlobStore
 from techdocs_server.ports.changes import ChangeRecords
+from techdocs_server.ports.dooming import BlobDooming
 from techdocs_server.ports.records import BuildRecords, SiteRecords
+from techdocs_server.ports.retention import RevisionSweeping
 from techdocs_server.ports.variants import VariantStore
 
 from tests.support.postgresql import PostgreSQL
@@ -51,7 +56,9 @@ async def open_database(folder: Path, server: PostgreSQL | None = None) -> Async
 
 
 @asynccontextmanager
-async def open_blob_store(kind: str, folder: Path, server: SeaweedFS | None = None) -> AsyncIterator[BlobStore]:
+async def open_blob_store(
+    kind: str, folder: Path, server: SeaweedFS | None = None
+) -> AsyncIterator[SweepableBlobStore]:
     """Open one of `BLOB_STORES`; those in S3 need a server, and get a prefix of their own in its bucket."""
     if kind.startswith("caching-"):
         async with open_blob_store(kind.removeprefix("caching-"), folder, server) as inner:
@@ -112,19 +119,33 @@ class Records:
     builds: BuildRecords
     changes: ChangeRecords
     leases: BlobLeases
+    dooming: BlobDooming
+    sweeping: RevisionSweeping
 
 
 @asynccontextmanager
-async def open_records(kind: str, folder: Path, server: PostgreSQL | None = None) -> AsyncIterator[Records]:
-    """Open all records of one of `BUILD_RECORDS`; PostgreSQL needs a server."""
+async def open_records(
+    kind: str,
+    folder: Path,
+    server: PostgreSQL | None = None,
+    *,
+    wait: DoomWait = DoomWait(),  # noqa: B008 - it does not change
+) -> AsyncIterator[Records]:
+    """Open all records of one of `BUILD_RECORDS`; PostgreSQL needs a server. ``wait`` is for what is doomed."""
     if kind == "memory":
         builds = MemoryBuildRecords()
         sites = MemorySiteRecords(builds)
-        yield Records(sites, builds, sites.changes, MemoryBlobLeases())
+        sites.sweeping.leases = MemoryBlobLeases(wait=wait)
+        yield Records(sites, builds, sites.changes, sites.sweeping.leases, sites.sweeping.leases, sites.sweeping)
         return
     async with open_database(folder, server) as database:
         yield Records(
-            SqlSiteRecords(database), SqlBuildRecords(database), SqlChangeRecords(database), SqlBlobLeases(database)
+            SqlSiteRecords(database),
+            SqlBuildRecords(database),
+            SqlChangeRecords(database),
+            SqlBlobLeases(database, wait=wait),
+            SqlBlobDooming(database, wait=wait),
+            SqlRevisionSweeping(database),
         )
 
 

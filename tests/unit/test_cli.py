@@ -14,9 +14,9 @@ from techdocs_server.settings import Settings, load_settings
 
 from tests.support.services import environment
 
-COMMANDS = ("bridge", "build", "check-config", "openapi", "serve", "server")
-# These take settings alone; build names its folders too.
-WITHOUT_OPTIONS = tuple(command for command in COMMANDS if command != "build")
+COMMANDS = ("bridge", "build", "check-config", "openapi", "publish", "serve", "server")
+# These take settings alone.
+WITHOUT_OPTIONS = tuple(command for command in COMMANDS if command not in ("build", "publish"))
 EXIT_CONFIG = 78
 CHANGED: dict[str, object] = {
     "data_directory": '/srv/dokumente, 文档 \U0001f4d8 "quoted" back\\slash',
@@ -61,6 +61,8 @@ CHANGED: dict[str, object] = {
     "source_max_files": 6,
     "site_max_bytes": 7,
     "site_max_files": 8,
+    "publish_enabled": False,
+    "publish_blob_grace_seconds": 60.0,
     "reuse_max_bytes": 11,
     "s3_bucket": "docs",
     "s3_endpoint": "http://s3.example:9000",

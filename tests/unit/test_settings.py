@@ -243,3 +243,8 @@ def test_the_manual_names_every_setting_with_its_default() -> None:
             assert float(rows[name]) == default, name
         else:
             assert rows[name] == str(default), name
+
+
+def test_the_token_of_the_client_is_no_unknown_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TECHDOCS_TOKEN", "anything")
+    assert load_settings(None, os.environ).build_concurrency == 2

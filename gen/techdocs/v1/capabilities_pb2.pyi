@@ -6,6 +6,7 @@ What a server can do, so that clients need no settings of their own."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -68,20 +69,24 @@ class Capabilities(_message.Message):
 
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
     BUILD_ENABLED_FIELD_NUMBER: _builtins.int
+    PUBLISH_ENABLED_FIELD_NUMBER: _builtins.int
     MAX_UNARY_BYTES_FIELD_NUMBER: _builtins.int
     MAX_CHUNK_BYTES_FIELD_NUMBER: _builtins.int
     MAX_SITE_BYTES_FIELD_NUMBER: _builtins.int
     MAX_SITE_FILES_FIELD_NUMBER: _builtins.int
+    BLOB_GRACE_DURATION_FIELD_NUMBER: _builtins.int
     GENERATORS_FIELD_NUMBER: _builtins.int
     ISOLATION_FIELD_NUMBER: _builtins.int
     server_version: _builtins.str
     """Version of the software."""
     build_enabled: _builtins.bool
     """Whether this server builds, or only serves what is published."""
+    publish_enabled: _builtins.bool
+    """Whether PublishSite takes sites that were built elsewhere."""
     max_unary_bytes: _builtins.int
     """Most bytes of content in a unary answer."""
     max_chunk_bytes: _builtins.int
-    """Most bytes of content in one message of a stream."""
+    """Most bytes of content in one message of a stream, either way."""
     max_site_bytes: _builtins.int
     """Most bytes of one site."""
     max_site_files: _builtins.int
@@ -91,6 +96,10 @@ class Capabilities(_message.Message):
     example "landlock+seccomp"; empty when none does.
     """
     @_builtins.property
+    def blob_grace_duration(self) -> _duration_pb2.Duration:
+        """How long a content is kept that FindMissingBlobs found, or a publish sent."""
+
+    @_builtins.property
     def generators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Versions of what builds the sites, for example "mkdocs 1.6.1"."""
 
@@ -99,16 +108,18 @@ class Capabilities(_message.Message):
         *,
         server_version: _builtins.str = ...,
         build_enabled: _builtins.bool = ...,
+        publish_enabled: _builtins.bool = ...,
         max_unary_bytes: _builtins.int = ...,
         max_chunk_bytes: _builtins.int = ...,
         max_site_bytes: _builtins.int = ...,
         max_site_files: _builtins.int = ...,
+        blob_grace_duration: _duration_pb2.Duration | None = ...,
         generators: _abc.Iterable[_builtins.str] | None = ...,
         isolation: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blob_grace_duration", b"blob_grace_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["build_enabled", b"build_enabled", "generators", b"generators", "isolation", b"isolation", "max_chunk_bytes", b"max_chunk_bytes", "max_site_bytes", b"max_site_bytes", "max_site_files", b"max_site_files", "max_unary_bytes", b"max_unary_bytes", "server_version", b"server_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_grace_duration", b"blob_grace_duration", "build_enabled", b"build_enabled", "generators", b"generators", "isolation", b"isolation", "max_chunk_bytes", b"max_chunk_bytes", "max_site_bytes", b"max_site_bytes", "max_site_files", b"max_site_files", "max_unary_bytes", b"max_unary_bytes", "publish_enabled", b"publish_enabled", "server_version", b"server_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

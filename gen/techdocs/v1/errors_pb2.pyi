@@ -31,6 +31,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the page token was not made by a call with the same
     arguments. Start from the first page.
     """
+    ERROR_REASON_STREAM_ORDER_INVALID: _ErrorReason.ValueType  # 3
+    """INVALID_ARGUMENT: the messages of a PublishSite stream are not in order.
+    Mend the client.
+    """
+    ERROR_REASON_MANIFEST_INVALID: _ErrorReason.ValueType  # 4
+    """INVALID_ARGUMENT: the files of a publish are not those of a site. The
+    message names the path. Mend the site.
+    """
+    ERROR_REASON_DIGEST_MISMATCH: _ErrorReason.ValueType  # 5
+    """INVALID_ARGUMENT: bytes that were sent are not those of their digest.
+    Metadata: sha256. Read the file again.
+    """
     ERROR_REASON_ENTITY_NOT_FOUND: _ErrorReason.ValueType  # 8
     """NOT_FOUND: the catalog has no such entity."""
     ERROR_REASON_SITE_NOT_FOUND: _ErrorReason.ValueType  # 9
@@ -47,12 +59,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the entity names no documentation source, or one that
     this server does not build. The message says what to write instead.
     """
+    ERROR_REASON_BLOBS_MISSING: _ErrorReason.ValueType  # 18
+    """FAILED_PRECONDITION: files of a publish were neither sent nor stored for
+    this entity. Metadata: count. Ask FindMissingBlobs, then repeat.
+    """
     ERROR_REASON_BUILD_IN_PROGRESS: _ErrorReason.ValueType  # 19
     """FAILED_PRECONDITION: a build of the site is in flight. Wait, or use force."""
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 21
     """ABORTED: the etag given is not the current one. Read again, then retry."""
     ERROR_REASON_REVISION_CONFLICT: _ErrorReason.ValueType  # 22
-    """ABORTED: another publish moved the site first. Sync again."""
+    """ABORTED: another publish moved the site first, or the revision expected is
+    not current. Look at the site, then sync or publish again.
+    """
     ERROR_REASON_BUILD_FAILED: _ErrorReason.ValueType  # 23
     """ABORTED: the build failed. Metadata: build, phase; its events tell why."""
     ERROR_REASON_BUILD_CANCELLED: _ErrorReason.ValueType  # 24
@@ -77,6 +95,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: a defect of this service. The request id finds its log line."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 35
     """DEADLINE_EXCEEDED: the work did not end inside the deadline."""
+    ERROR_REASON_PUBLISH_DISABLED: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION: this server takes no sites that were built elsewhere."""
+    ERROR_REASON_REVISION_IS_CURRENT: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION: the revision is the current one. Roll back to another
+    first, or delete the site.
+    """
+    ERROR_REASON_REVISION_PINNED: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION: the revision is pinned. Unpin it first."""
+    ERROR_REASON_COLLECTION_RUNNING: _ErrorReason.ValueType  # 47
+    """FAILED_PRECONDITION: garbage is being collected already. Wait for its end."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in google.rpc.ErrorInfo with domain "techdocs". The reason on the wire
@@ -96,6 +124,18 @@ ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT: the page token was not made by a call with the same
 arguments. Start from the first page.
 """
+ERROR_REASON_STREAM_ORDER_INVALID: ErrorReason.ValueType  # 3
+"""INVALID_ARGUMENT: the messages of a PublishSite stream are not in order.
+Mend the client.
+"""
+ERROR_REASON_MANIFEST_INVALID: ErrorReason.ValueType  # 4
+"""INVALID_ARGUMENT: the files of a publish are not those of a site. The
+message names the path. Mend the site.
+"""
+ERROR_REASON_DIGEST_MISMATCH: ErrorReason.ValueType  # 5
+"""INVALID_ARGUMENT: bytes that were sent are not those of their digest.
+Metadata: sha256. Read the file again.
+"""
 ERROR_REASON_ENTITY_NOT_FOUND: ErrorReason.ValueType  # 8
 """NOT_FOUND: the catalog has no such entity."""
 ERROR_REASON_SITE_NOT_FOUND: ErrorReason.ValueType  # 9
@@ -112,12 +152,18 @@ ERROR_REASON_NO_DOCS_SOURCE: ErrorReason.ValueType  # 14
 """FAILED_PRECONDITION: the entity names no documentation source, or one that
 this server does not build. The message says what to write instead.
 """
+ERROR_REASON_BLOBS_MISSING: ErrorReason.ValueType  # 18
+"""FAILED_PRECONDITION: files of a publish were neither sent nor stored for
+this entity. Metadata: count. Ask FindMissingBlobs, then repeat.
+"""
 ERROR_REASON_BUILD_IN_PROGRESS: ErrorReason.ValueType  # 19
 """FAILED_PRECONDITION: a build of the site is in flight. Wait, or use force."""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 21
 """ABORTED: the etag given is not the current one. Read again, then retry."""
 ERROR_REASON_REVISION_CONFLICT: ErrorReason.ValueType  # 22
-"""ABORTED: another publish moved the site first. Sync again."""
+"""ABORTED: another publish moved the site first, or the revision expected is
+not current. Look at the site, then sync or publish again.
+"""
 ERROR_REASON_BUILD_FAILED: ErrorReason.ValueType  # 23
 """ABORTED: the build failed. Metadata: build, phase; its events tell why."""
 ERROR_REASON_BUILD_CANCELLED: ErrorReason.ValueType  # 24
@@ -142,4 +188,14 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 34
 """INTERNAL: a defect of this service. The request id finds its log line."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 35
 """DEADLINE_EXCEEDED: the work did not end inside the deadline."""
+ERROR_REASON_PUBLISH_DISABLED: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION: this server takes no sites that were built elsewhere."""
+ERROR_REASON_REVISION_IS_CURRENT: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION: the revision is the current one. Roll back to another
+first, or delete the site.
+"""
+ERROR_REASON_REVISION_PINNED: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION: the revision is pinned. Unpin it first."""
+ERROR_REASON_COLLECTION_RUNNING: ErrorReason.ValueType  # 47
+"""FAILED_PRECONDITION: garbage is being collected already. Wait for its end."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -66,6 +66,26 @@ class SiteServiceStub:
                 request_serializer=techdocs_dot_v1_dot_sites__pb2.RollbackSiteRequest.SerializeToString,
                 response_deserializer=techdocs_dot_v1_dot_sites__pb2.RollbackSiteResponse.FromString,
                 _registered_method=True)
+        self.DeleteRevision = channel.unary_unary(
+                '/techdocs.v1.SiteService/DeleteRevision',
+                request_serializer=techdocs_dot_v1_dot_sites__pb2.DeleteRevisionRequest.SerializeToString,
+                response_deserializer=techdocs_dot_v1_dot_sites__pb2.DeleteRevisionResponse.FromString,
+                _registered_method=True)
+        self.PinRevision = channel.unary_unary(
+                '/techdocs.v1.SiteService/PinRevision',
+                request_serializer=techdocs_dot_v1_dot_sites__pb2.PinRevisionRequest.SerializeToString,
+                response_deserializer=techdocs_dot_v1_dot_sites__pb2.PinRevisionResponse.FromString,
+                _registered_method=True)
+        self.UnpinRevision = channel.unary_unary(
+                '/techdocs.v1.SiteService/UnpinRevision',
+                request_serializer=techdocs_dot_v1_dot_sites__pb2.UnpinRevisionRequest.SerializeToString,
+                response_deserializer=techdocs_dot_v1_dot_sites__pb2.UnpinRevisionResponse.FromString,
+                _registered_method=True)
+        self.ListSiteChanges = channel.unary_unary(
+                '/techdocs.v1.SiteService/ListSiteChanges',
+                request_serializer=techdocs_dot_v1_dot_sites__pb2.ListSiteChangesRequest.SerializeToString,
+                response_deserializer=techdocs_dot_v1_dot_sites__pb2.ListSiteChangesResponse.FromString,
+                _registered_method=True)
 
 
 class SiteServiceServicer:
@@ -91,7 +111,8 @@ class SiteServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSite(self, request, context):
-        """Deletes a site with all its revisions. Contents that other sites share stay.
+        """Deletes a site with all its revisions, pinned ones too. Contents that other
+        sites share stay. Those that are being read are kept for a while.
 
         Errors: NOT_FOUND / SITE_NOT_FOUND unless allow_missing; ABORTED /
         ETAG_MISMATCH; FAILED_PRECONDITION / BUILD_IN_PROGRESS unless force.
@@ -129,6 +150,44 @@ class SiteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteRevision(self, request, context):
+        """Deletes one revision. Nobody can open it any more; whoever is reading it gets
+        the rest for a while. Publishing the same files again makes it anew.
+
+        Errors: NOT_FOUND / SITE_NOT_FOUND or REVISION_NOT_FOUND; ABORTED /
+        ETAG_MISMATCH; FAILED_PRECONDITION / REVISION_IS_CURRENT or REVISION_PINNED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinRevision(self, request, context):
+        """Keeps a revision whatever its age, until it is unpinned or its site deleted.
+
+        Errors: NOT_FOUND / SITE_NOT_FOUND or REVISION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinRevision(self, request, context):
+        """Lets a pinned revision go when its time comes.
+
+        Errors: NOT_FOUND / SITE_NOT_FOUND or REVISION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSiteChanges(self, request, context):
+        """Lists what was done to sites, newest first: by whom, in which call or build.
+
+        Errors: INVALID_ARGUMENT / PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SiteServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -161,6 +220,26 @@ def add_SiteServiceServicer_to_server(servicer, server):
                     servicer.RollbackSite,
                     request_deserializer=techdocs_dot_v1_dot_sites__pb2.RollbackSiteRequest.FromString,
                     response_serializer=techdocs_dot_v1_dot_sites__pb2.RollbackSiteResponse.SerializeToString,
+            ),
+            'DeleteRevision': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRevision,
+                    request_deserializer=techdocs_dot_v1_dot_sites__pb2.DeleteRevisionRequest.FromString,
+                    response_serializer=techdocs_dot_v1_dot_sites__pb2.DeleteRevisionResponse.SerializeToString,
+            ),
+            'PinRevision': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinRevision,
+                    request_deserializer=techdocs_dot_v1_dot_sites__pb2.PinRevisionRequest.FromString,
+                    response_serializer=techdocs_dot_v1_dot_sites__pb2.PinRevisionResponse.SerializeToString,
+            ),
+            'UnpinRevision': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinRevision,
+                    request_deserializer=techdocs_dot_v1_dot_sites__pb2.UnpinRevisionRequest.FromString,
+                    response_serializer=techdocs_dot_v1_dot_sites__pb2.UnpinRevisionResponse.SerializeToString,
+            ),
+            'ListSiteChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSiteChanges,
+                    request_deserializer=techdocs_dot_v1_dot_sites__pb2.ListSiteChangesRequest.FromString,
+                    response_serializer=techdocs_dot_v1_dot_sites__pb2.ListSiteChangesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -326,6 +405,114 @@ class SiteService:
             '/techdocs.v1.SiteService/RollbackSite',
             techdocs_dot_v1_dot_sites__pb2.RollbackSiteRequest.SerializeToString,
             techdocs_dot_v1_dot_sites__pb2.RollbackSiteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRevision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/techdocs.v1.SiteService/DeleteRevision',
+            techdocs_dot_v1_dot_sites__pb2.DeleteRevisionRequest.SerializeToString,
+            techdocs_dot_v1_dot_sites__pb2.DeleteRevisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinRevision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/techdocs.v1.SiteService/PinRevision',
+            techdocs_dot_v1_dot_sites__pb2.PinRevisionRequest.SerializeToString,
+            techdocs_dot_v1_dot_sites__pb2.PinRevisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinRevision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/techdocs.v1.SiteService/UnpinRevision',
+            techdocs_dot_v1_dot_sites__pb2.UnpinRevisionRequest.SerializeToString,
+            techdocs_dot_v1_dot_sites__pb2.UnpinRevisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSiteChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/techdocs.v1.SiteService/ListSiteChanges',
+            techdocs_dot_v1_dot_sites__pb2.ListSiteChangesRequest.SerializeToString,
+            techdocs_dot_v1_dot_sites__pb2.ListSiteChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,8 @@
     TechDocsError
     ├── InvalidArgument        the caller broke a rule of the contract
     │   ├── FieldInvalid
-    │   └── PageTokenInvalid
+    │   ├── PageTokenInvalid
+    │   └── StreamOrderInvalid, ManifestRefused, SentBytesMismatch (publish_errors.py)
     ├── NotFound               the thing is not there, and that is certain
     │   ├── EntityNotFound
     │   ├── SiteNotFound
@@ -15,9 +16,11 @@
     ├── Conflict               the state of the thing forbids it now
     │   ├── RequestIdReused
     │   ├── NoDocsSource
+    │   ├── PublishDisabled, BlobsMissing (publish_errors.py)
     │   ├── BuildInProgress
     │   ├── ETagMismatch
-    │   └── RevisionConflict
+    │   ├── RevisionConflict
+    │   └── those of `upkeep_errors`
     ├── RangeNotSatisfiable
     ├── BuildError             the build ended without a revision
     │   ├── BuildFailed        what its author or operator can mend
@@ -32,6 +35,7 @@
     │   └── ServerDraining
     ├── DeadlineExceeded
     └── ContentCorrupt         stored bytes are not what they were
+        └── ManifestUnreadable
 
 Each class has a stable ``reason``, the name on the wire, and builds its message
 from its data. Messages say what happened, to what, and what to do next; they
@@ -190,12 +194,15 @@ class ETagMismatch(Conflict):
 
 
 class RevisionConflict(Conflict):
-    """Another publish moved the pointer first."""
+    """Another publish moved the pointer first, or the revision that the caller expects is not current."""
 
     reason = "REVISION_CONFLICT"
 
     def __init__(self, ref: str) -> None:
-        super().__init__(f"another publish of {ref} came first; sync again", metadata={"entity": ref})
+        super().__init__(
+            f"another publish of {ref} came first; look at the site, then sync or publish again",
+            metadata={"entity": ref},
+        )
 
 
 class RangeNotSatisfiable(TechDocsError):

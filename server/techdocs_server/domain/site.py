@@ -32,7 +32,8 @@ class SitePointer:
 class Revision:
     """An immutable set of files. ``revision`` is the SHA-256 of its manifest.
 
-    ``manifest_bytes`` is the manifest's size, the other half of its digest.
+    ``manifest_bytes`` is the manifest's size, the other half of its digest. A pinned
+    one is kept whatever its age; nobody pins it by adding it.
     """
 
     entity: EntityRef
@@ -45,6 +46,26 @@ class Revision:
     source_etag: str
     site_name: str
     site_description: str
+    is_pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRevision:
+    """A revision that the records hold, with what decides how long they do.
+
+    ``is_published`` says whether a pointer ever named it. With a ``delete_time`` nobody
+    can open it any more, but readers who opened it before may still be in the middle of its files.
+    """
+
+    revision: Revision
+    is_current: bool
+    is_published: bool
+    delete_time: datetime | None = None
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether readers can open it."""
+        return self.is_published and self.delete_time is None
 
 
 @dataclass(frozen=True, slots=True)

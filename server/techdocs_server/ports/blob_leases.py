@@ -20,7 +20,8 @@ class BlobLeases(Protocol):
         """Lease digests for an entity, or make its leases longer; none becomes shorter.
 
         Taken before the store is asked whether it has the bytes, so that what it
-        answers stays true.
+        answers stays true. Waits while one of them is being deleted, which takes a
+        moment; after half a minute that is `StorageUnavailable`, and nothing is leased.
         """
         ...
 

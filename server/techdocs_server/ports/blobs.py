@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from techdocs_server.domain.digest import Digest
@@ -50,3 +52,42 @@ class BlobStore(Protocol):
     async def missing(self, digests: Collection[Digest]) -> frozenset[Digest]:
         """Return those of the digests that are not stored."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob as a listing of the store shows it.
+
+    The size is that of what is stored, which differs from the digest's where it is
+    damaged. ``write_time`` is by the clock of the store; storing what is stored
+    already need not renew it.
+    """
+
+    sha256: str
+    size_bytes: int
+    write_time: datetime
+
+
+class BlobSweeping(Protocol):
+    """What removes blobs from a store. Raises `StorageUnavailable` and nothing else.
+
+    It asks nobody whether a blob is needed: that is for whoever calls it to know.
+    """
+
+    def stored(self) -> AsyncIterator[StoredBlob]:
+        """Yield every blob, in no order. Those put or deleted meanwhile may be among them or not.
+
+        What lies in the store and is no blob is left out. Holds a bounded number of them in memory.
+        """
+        ...
+
+    async def delete(self, sha256s: Collection[str]) -> None:
+        """Delete blobs; those that are not there count as deleted. After a failure some may be left.
+
+        A reader in the middle of one gets the rest of it or an error, never other bytes.
+        """
+        ...
+
+
+class SweepableBlobStore(BlobStore, BlobSweeping, Protocol):
+    """A store together with what removes blobs from it."""

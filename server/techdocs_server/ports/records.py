@@ -30,7 +30,8 @@ class SiteRecords(Protocol):
     async def add_revision(self, revision: Revision) -> Revision:
         """Remember a revision; one that is known already is kept as it was. Returns the kept one.
 
-        It is not visible to readers before a pointer names it.
+        It is not visible to readers before a pointer names it. One that was deleted
+        is not known: it is remembered anew, as it is given.
         """
         ...
 
@@ -84,10 +85,39 @@ class SiteRecords(Protocol):
     ) -> None:
         """Forget a site with its pointer and all revisions, and write the change down.
 
+        The revisions, pinned ones too, are deleted as `delete_revision` does it.
         A site made again later goes on with the next version, so that no pointer
         ever equals one from before. Raises `RevisionConflict` when the pointer is
         another one or gone.
         """
+        ...
+
+    async def delete_revision(
+        self,
+        entity: EntityRef,
+        revision: str,
+        *,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.REVISION_DELETED),  # noqa: B008 - it does not change
+    ) -> None:
+        """Delete a revision, and write the change down.
+
+        Nobody finds it any more; what it needs is remembered for those who are
+        reading it, until `RevisionSweeping.purge`. Raises `RevisionNotFound`,
+        `RevisionIsCurrent` and `RevisionPinned`.
+        """
+        ...
+
+    async def pin_revision(
+        self,
+        entity: EntityRef,
+        revision: str,
+        *,
+        pinned: bool,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.REVISION_PINNED),  # noqa: B008 - it does not change
+    ) -> Revision:
+        """Pin a revision or end that, and return it; write the change down if it is one. Raises `RevisionNotFound`."""
         ...
 
 

@@ -61,3 +61,7 @@ class VariantStore(Protocol):
     async def missing(self, identities: Collection[Digest]) -> frozenset[Digest]:
         """Return those of the blobs for which some encoding was not tried, or was lost."""
         ...
+
+    async def delete(self, sha256s: Collection[str]) -> None:
+        """Forget all that came of encoding the blobs of these SHA-256s. After a failure some may be left."""
+        ...

@@ -199,4 +199,18 @@ def revision_message(revision: Revision, pointer: SitePointer) -> sites_pb2.Revi
         size_bytes=revision.size_bytes,
         build=revision.build,
         source_etag=revision.source_etag,
+        pinned=revision.is_pinned,
+    )
+
+
+def published_revision_message(revision: Revision, pointer: SitePointer | None) -> sites_pb2.Revision:
+    """Return the message of a revision that was just published, or of one that was only checked and has no id."""
+    if pointer is not None and revision.revision:
+        return revision_message(revision, pointer)
+    return sites_pb2.Revision(
+        revision=revision.revision,
+        entity=entity_message(revision.entity),
+        file_count=revision.file_count,
+        size_bytes=revision.size_bytes,
+        source_etag=revision.source_etag,
     )

@@ -10,12 +10,16 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from techdocs.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
     builds_pb2,
     builds_pb2_grpc,
     capabilities_pb2,
     capabilities_pb2_grpc,
     docs_pb2,
     docs_pb2_grpc,
+    publish_pb2,
+    publish_pb2_grpc,
     sites_pb2,
     sites_pb2_grpc,
 )
@@ -28,14 +32,14 @@ from techdocs_server.rpc.interceptors.parsing import ParsingInterceptor
 from techdocs_server.rpc.interceptors.validation import ValidationInterceptor
 from techdocs_server.rpc.reflection import add_reflection
 
-# 256 KiB chunks and a little around them go out; requests are small.
+# 256 KiB chunks and a little around them go out and come in; a part of a manifest may be larger.
 MAX_UNARY_BYTES = 2 * 1024 * 1024
 MAX_CHUNK_BYTES = 256 * 1024
 _LAST_CALLS_SECONDS = 0.5
 _MAX_RECEIVE_BYTES = 4 * 1024 * 1024
 _SERVICES: tuple[ServiceDescriptor, ...] = tuple(
     service
-    for module in (docs_pb2, builds_pb2, sites_pb2, capabilities_pb2)
+    for module in (docs_pb2, builds_pb2, publish_pb2, sites_pb2, admin_pb2, capabilities_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 
@@ -62,7 +66,9 @@ class Servicers:
 
     docs: docs_pb2_grpc.DocsServiceServicer
     builds: builds_pb2_grpc.BuildServiceServicer
+    publish: publish_pb2_grpc.PublishServiceServicer
     sites: sites_pb2_grpc.SiteServiceServicer
+    admin: admin_pb2_grpc.AdminServiceServicer
     capabilities: capabilities_pb2_grpc.CapabilitiesServiceServicer
 
 
@@ -103,7 +109,9 @@ class TechDocsServer:
         self._health = health.aio.HealthServicer()
         docs_pb2_grpc.add_DocsServiceServicer_to_server(servicers.docs, self._server)
         builds_pb2_grpc.add_BuildServiceServicer_to_server(servicers.builds, self._server)
+        publish_pb2_grpc.add_PublishServiceServicer_to_server(servicers.publish, self._server)
         sites_pb2_grpc.add_SiteServiceServicer_to_server(servicers.sites, self._server)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(servicers.admin, self._server)
         capabilities_pb2_grpc.add_CapabilitiesServiceServicer_to_server(servicers.capabilities, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from techdocs.v1 import sites_pb2, sites_pb2_grpc
 
 from techdocs_server.rpc.convert import entity_ref, page_request, revision_message, site_message
+from techdocs_server.rpc.convert_changes import change_message
 from techdocs_server.rpc.interceptors.wrapping import Context
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.site_life import SiteLife
@@ -66,3 +67,36 @@ class SitesServicer(sites_pb2_grpc.SiteServiceServicer):
         """See sites.proto."""
         site, active = await self._life.roll_back(entity_ref(request.entity), request.revision, etag=request.etag)
         return sites_pb2.RollbackSiteResponse(site=site_message(site, active))
+
+    async def DeleteRevision(
+        self, request: sites_pb2.DeleteRevisionRequest, context: Context
+    ) -> sites_pb2.DeleteRevisionResponse:
+        """See sites.proto."""
+        await self._life.delete_revision(entity_ref(request.entity), request.revision, etag=request.etag)
+        return sites_pb2.DeleteRevisionResponse()
+
+    async def PinRevision(
+        self, request: sites_pb2.PinRevisionRequest, context: Context
+    ) -> sites_pb2.PinRevisionResponse:
+        """See sites.proto."""
+        revision, pointer = await self._life.pin_revision(entity_ref(request.entity), request.revision, pinned=True)
+        return sites_pb2.PinRevisionResponse(revision=revision_message(revision, pointer))
+
+    async def UnpinRevision(
+        self, request: sites_pb2.UnpinRevisionRequest, context: Context
+    ) -> sites_pb2.UnpinRevisionResponse:
+        """See sites.proto."""
+        revision, pointer = await self._life.pin_revision(entity_ref(request.entity), request.revision, pinned=False)
+        return sites_pb2.UnpinRevisionResponse(revision=revision_message(revision, pointer))
+
+    async def ListSiteChanges(
+        self, request: sites_pb2.ListSiteChangesRequest, context: Context
+    ) -> sites_pb2.ListSiteChangesResponse:
+        """See sites.proto."""
+        page = await self._listings.changes(
+            entity=entity_ref(request.entity) if request.HasField("entity") else None,
+            page=page_request(size=request.page_size, token=request.page_token, default=50, most=500),
+        )
+        return sites_pb2.ListSiteChangesResponse(
+            changes=[change_message(change) for change in page.items], next_page_token=page.next_token
+        )

@@ -14,8 +14,9 @@ from techdocs_server.ports.records import SiteRecords
 from techdocs_server.ports.reuse import ReuseStates
 from techdocs_server.ports.workspace import Workspaces
 from techdocs_server.services.build_journal import BuildJournal
+from techdocs_server.services.committing import Published
 from techdocs_server.services.compressing import Variants
-from techdocs_server.services.publishing import Published, Publisher, SiteToPublish
+from techdocs_server.services.publishing import Publisher, SiteToPublish
 from techdocs_server.services.sources import Sources
 
 

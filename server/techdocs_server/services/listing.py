@@ -9,16 +9,19 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from techdocs_server.domain.build import ACTIVE_STATES, Build, BuildState
+from techdocs_server.domain.change import SiteChange
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import PageTokenInvalid, SiteNotFound
 from techdocs_server.domain.page_token import page_token, position_of
 from techdocs_server.domain.site import Revision, Site, SitePointer
+from techdocs_server.ports.changes import ChangeRecords
 from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.services.reading import LocatedContent, SiteReader
 
 Item = TypeVar("Item")
 # More than any queue holds.
 _MOST_ACTIVE = 10_000
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,23 @@ def _moment_and_id(token: str, arguments: Sequence[str]) -> tuple[datetime, str]
     return moment, identity
 
 
+def _sequence(token: str, arguments: Sequence[str]) -> int | None:
+    if not token:
+        return None
+    (text,) = position_of(token, arguments, length=1)
+    # As many digits as a database's integers have.
+    if not text.isascii() or not text.isdecimal() or len(text) > _MOST_DIGITS:
+        raise PageTokenInvalid
+    return int(text)
+
+
 class Listings:
     """Answers every List call. Raises `PageTokenInvalid` for a token of another listing."""
 
-    def __init__(self, sites: SiteRecords, builds: BuildRecords, reader: SiteReader) -> None:
+    def __init__(self, sites: SiteRecords, builds: BuildRecords, changes: ChangeRecords, reader: SiteReader) -> None:
         self._sites = sites
         self._builds = builds
+        self._changes = changes
         self._reader = reader
 
     async def sites(self, *, namespace: str, kind: str, page: PageRequest) -> Page[tuple[Site, Build | None]]:
@@ -101,6 +115,13 @@ class Listings:
         after = _moment_and_id(page.token, arguments)
         found = await self._builds.builds(entity=entity, states=states, after=after, limit=page.size + 1)
         return _page(found, page.size, arguments, lambda build: (build.create_time.isoformat(), build.id))
+
+    async def changes(self, *, entity: EntityRef | None, page: PageRequest) -> Page[SiteChange]:
+        """List changes of sites, newest first; no entity means all."""
+        arguments = ["changes", str(entity or "")]
+        before = _sequence(page.token, arguments)
+        found = await self._changes.changes(entity=entity, before=before, limit=page.size + 1)
+        return _page(found, page.size, arguments, lambda change: (str(change.sequence),))
 
     async def contents(
         self, entity: EntityRef, *, revision: str, path_prefix: str, page: PageRequest

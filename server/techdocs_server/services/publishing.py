@@ -1,19 +1,14 @@
-"""Making a generated site the current revision.
+"""Making a generated site the current revision: its files are stored, then committed.
 
-What always holds, wherever a publish stops:
-
-* every digest that a stored manifest names is stored before the manifest;
-* every manifest is stored before a pointer names it;
-* a pointer moves by compare-and-set on its version;
-* nothing is deleted by a publish.
-
-So readers see the old revision or the new one, and a publish that broke off can
-be repeated as it is.
+What `committing` says holds for the whole of it, because no file is committed
+before it is stored: readers see the old revision or the new one, and a publish
+that broke off can be repeated as it is. Nothing is deleted by a publish, and
+before it asks what is stored it leases what it needs, so that nobody else deletes that.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +16,18 @@ from techdocs_server.domain.build import BuildFence
 from techdocs_server.domain.change import SiteAction
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, ContentCorrupt, RevisionConflict
-from techdocs_server.domain.manifest import Manifest
-from techdocs_server.domain.site import Revision, SitePointer
-from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
+from techdocs_server.domain.errors import BuildFailureReason, BuildStepFailed, ContentCorrupt
+from techdocs_server.domain.site import SitePointer
+from techdocs_server.domain.site_metadata import METADATA_PATH
 from techdocs_server.domain.site_path import INDEX
+from techdocs_server.ports.blob_leases import BlobLeases
 from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.generator import GeneratedSite
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.ports.site_files import SiteFiles
 from techdocs_server.services.attribution import built
+from techdocs_server.services.committing import NewRevision, Published, RevisionCommitter
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.reading import SiteReader
 
@@ -54,14 +50,6 @@ class SiteToPublish:
     fence: BuildFence | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The revision that is current after a publish, and whether the publish made it so."""
-
-    revision: str
-    updated: bool
-
-
 class Publisher:
     """Publishes generated sites."""
 
@@ -71,14 +59,14 @@ class Publisher:
         blobs: BlobStore,
         files: SiteFiles,
         reader: SiteReader,
+        leases: BlobLeases,
         clock: Clock,
         variants: Variants | None = None,
     ) -> None:
-        self._sites = sites
+        self._committer = RevisionCommitter(sites, blobs, leases, clock)
         self._blobs = blobs
         self._files = files
         self._reader = reader
-        self._clock = clock
         self._variants = variants
 
     async def publish(self, site: SiteToPublish) -> Published:
@@ -99,11 +87,25 @@ class Publisher:
         self._files.check(digests)
         # What the revision before names is stored, unless the store is damaged: for that one forces a build.
         known = frozenset() if site.stores_everything else frozenset((previous or {}).values())
-        await self._store_files(site.root, {path: digest for path, digest in written.items() if digest not in known})
+        uncertain = {path: digest for path, digest in written.items() if digest not in known}
         if site.expected is None or previous != digests or (site.stores_everything and await self._is_damaged(before)):
-            published, files = await self._replace(site, digests)
+            draft = self._committer.draft(_new_revision(site, digests))
+            # What the expected revision has needs no lease: if it is not current all the while, the commit fails.
+            await self._committer.lease(draft, frozenset(digests.values()).difference((previous or {}).values()))
+            await self._store_files(site.root, uncertain)
+            published, files = await self._committer.commit_draft(
+                draft, cause=built(SiteAction.PUBLISHED, site.build), fence=site.fence
+            )
         else:
-            published, files = await self._keep(site, site.expected), digests
+            await self._store_files(site.root, uncertain)
+            kept = await self._committer.keep(
+                site.entity,
+                current=site.expected,
+                source_etag=site.source_etag,
+                cause=built(SiteAction.SOURCE_SEEN, site.build),
+                fence=site.fence,
+            )
+            published, files = kept, digests
         if self._variants is not None:
             self._variants.published(site.entity, files, before=before)
         return published
@@ -122,64 +124,21 @@ class Publisher:
         """Whether the store lacks the one file of a revision that a build does not make again."""
         return before is not None and bool(await self._blobs.missing([before[METADATA_PATH]]))
 
-    async def _keep(self, site: SiteToPublish, current: SitePointer) -> Published:
-        if current.source_etag != site.source_etag:
-            await self._sites.move_pointer(
-                site.entity,
-                to=current.revision,
-                source_etag=site.source_etag,
-                expected=current,
-                now=self._clock.now(),
-                cause=built(SiteAction.SOURCE_SEEN, site.build),
-                fence=site.fence,
-            )
-        elif await self._sites.pointer(site.entity) != current:
-            # Moved meanwhile: what this build calls current is not.
-            raise RevisionConflict(str(site.entity))
-        return Published(current.revision, updated=False)
-
-    async def _replace(
-        self, site: SiteToPublish, digests: Mapping[str, Digest]
-    ) -> tuple[Published, Mapping[str, Digest]]:
-        now = self._clock.now()
-        metadata = SiteMetadata(
-            site_name=site.generated.site_name,
-            site_description=site.generated.site_description,
-            etag=site.source_etag,
-            build_timestamp=now,
-            files=tuple(sorted({*digests, METADATA_PATH})),
-        ).to_json()
-        manifest = Manifest({**digests, METADATA_PATH: Digest.of(metadata)})
-        await self._blobs.put(Digest.of(metadata), _once(metadata))
-        await self._blobs.put(manifest.digest, _once(manifest.canonical))
-        revision = await self._sites.add_revision(
-            Revision(
-                entity=site.entity,
-                revision=manifest.revision,
-                create_time=now,
-                manifest_bytes=manifest.digest.size_bytes,
-                file_count=len(manifest.files),
-                size_bytes=manifest.size_bytes,
-                build=site.build,
-                source_etag=site.source_etag,
-                site_name=site.generated.site_name,
-                site_description=site.generated.site_description,
-            )
-        )
-        pointer = await self._sites.move_pointer(
-            site.entity,
-            to=revision.revision,
-            source_etag=site.source_etag,
-            expected=site.expected,
-            now=now,
-            cause=built(SiteAction.PUBLISHED, site.build),
-            fence=site.fence,
-        )
-        return Published(pointer.revision, updated=True), manifest.files
-
     async def _store_files(self, root: Path, digests: Mapping[str, Digest]) -> None:
         """Store what the store lacks of these files."""
         await self._blobs.put_files({digest: self._files.opener(root, path) for path, digest in digests.items()})
+
+
+def _new_revision(site: SiteToPublish, files: Mapping[str, Digest]) -> NewRevision:
+    return NewRevision(
+        entity=site.entity,
+        files=files,
+        site_name=site.generated.site_name,
+        site_description=site.generated.site_description,
+        source_etag=site.source_etag,
+        build=site.build,
+        expected=site.expected,
+    )
 
 
 def _reused(site: SiteToPublish, previous: Mapping[str, Digest] | None) -> Mapping[str, Digest]:
@@ -210,7 +169,3 @@ def no_front_page() -> BuildStepFailed:
         reason=BuildFailureReason.OUTPUT_REFUSED,
         hint="add an index.md to the root of docs_dir, or let the first page of nav be one",
     )
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

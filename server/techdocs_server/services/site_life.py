@@ -88,7 +88,7 @@ class SiteLife:
             return await self.site(entity)
 
     async def delete(self, entity: EntityRef, *, etag: str, allow_missing: bool, force: bool) -> None:
-        """Forget a site with all its revisions. Blobs stay for whoever shares them.
+        """Forget a site with all its revisions, pinned ones too. Blobs stay for whoever shares them.
 
         Raises `SiteNotFound` unless ``allow_missing``, `ETagMismatch`, and
         `BuildInProgress` unless ``force``, which cancels the build first.
@@ -111,6 +111,30 @@ class SiteLife:
         if not allow_missing:
             raise SiteNotFound(str(entity))
         return None
+
+    async def delete_revision(self, entity: EntityRef, revision: str, *, etag: str) -> None:
+        """Delete one revision; whoever is reading it gets the rest.
+
+        Raises `SiteNotFound`, `RevisionNotFound`, `RevisionIsCurrent`, `RevisionPinned`,
+        and `ETagMismatch` when the etag is given and not the current one.
+        """
+        self._check(entity, await self._pointer(entity), etag)
+        # A pointer that moves from here on moves to another revision, or to this one, which is refused then.
+        await self._sites.delete_revision(
+            entity, revision, now=self._clock.now(), cause=called(SiteAction.REVISION_DELETED)
+        )
+
+    async def pin_revision(self, entity: EntityRef, revision: str, *, pinned: bool) -> tuple[Revision, SitePointer]:
+        """Keep a revision whatever its age, or let it go with its time; return it, and the site's pointer.
+
+        Raises `SiteNotFound` and `RevisionNotFound`.
+        """
+        pointer = await self._pointer(entity)
+        action = SiteAction.REVISION_PINNED if pinned else SiteAction.REVISION_UNPINNED
+        found = await self._sites.pin_revision(
+            entity, revision, pinned=pinned, now=self._clock.now(), cause=called(action)
+        )
+        return found, pointer
 
     async def _pointer(self, entity: EntityRef) -> SitePointer:
         pointer = await self._sites.pointer(entity)

@@ -11,15 +11,19 @@ from pathlib import Path
 
 import grpc
 from techdocs.v1 import builds_pb2, capabilities_pb2, docs_pb2, entity_pb2
+from techdocs_server.adapters.clock import SystemClock
+from techdocs_server.rpc.admin_servicer import AdminServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
 from techdocs_server.rpc.interceptors.wrapping import Context
+from techdocs_server.rpc.publish_servicer import PublishServicer
 from techdocs_server.rpc.server import Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.describing import SiteDescriber
 
 from tests.support.pipeline import ENTITY, FolderCatalog, Pipeline, pipeline
+from tests.support.publishes import Acceptance
 from tests.support.rpc_client import Client, connected
 
 DEMO = entity_pb2.EntityRef(namespace=ENTITY.namespace, kind=ENTITY.kind, name=ENTITY.name)
@@ -74,10 +78,23 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    folder: Path, *, max_concurrent_calls: int = 100, reflection: bool = True, build_queue_limit: int = 10
+    folder: Path,
+    *,
+    max_concurrent_calls: int = 100,
+    reflection: bool = True,
+    build_queue_limit: int = 10,
+    publish_enabled: bool = True,
+    publish_idle_seconds: float = 30.0,
 ) -> AsyncIterator[Served]:
     """Run a server on a free port, and its pipeline, until the context ends."""
     async with pipeline(folder, limit=build_queue_limit) as graph:
+        acceptance = Acceptance(
+            blobs=graph.blobs,
+            sites=graph.sites,
+            leases=graph.sites.sweeping.leases,
+            clock=SystemClock(),
+            idle_seconds=publish_idle_seconds,
+        )
         docs = HeldDocs(
             reader=graph.reader,
             describer=SiteDescriber(graph.reader, FolderCatalog(graph.source)),
@@ -90,7 +107,11 @@ async def served(
                 builds=BuildsServicer(
                     syncer=graph.syncer, starter=graph.starter, events=graph.events, listings=graph.listings
                 ),
+                publish=PublishServicer(
+                    acceptor=acceptance.acceptor, presence=acceptance.presence, enabled=publish_enabled
+                ),
                 sites=SitesServicer(life=graph.life, listings=graph.listings),
+                admin=AdminServicer(collector=graph.collector),
                 capabilities=CapabilitiesServicer(capabilities_pb2.Capabilities(server_version="1.2.3")),
             ),
             listen="127.0.0.1:0",

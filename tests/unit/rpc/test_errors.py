@@ -80,7 +80,7 @@ REFUSED: dict[str, Call] = {
     "BUILD_NOT_FOUND": lambda service: service.client.builds.GetBuild(builds_pb2.GetBuildRequest(name="builds/x")),
     "FIELD_INVALID": lambda service: service.client.builds.GetBuild(builds_pb2.GetBuildRequest(name="x")),
     "PAGE_TOKEN_INVALID": lambda service: service.client.builds.ListBuilds(
-        builds_pb2.ListBuildsRequest(page_token="x")  # noqa: S106 - the token of a page
+        builds_pb2.ListBuildsRequest(page_token="x")
     ),
     "ETAG_MISMATCH": lambda service: service.client.sites.DeleteSite(
         sites_pb2.DeleteSiteRequest(entity=DEMO, etag='"other"')

@@ -11,9 +11,11 @@ from tests.unit.rpc.real_server import Served
 
 SERVICES = (
     "",
+    "techdocs.v1.AdminService",
     "techdocs.v1.BuildService",
     "techdocs.v1.CapabilitiesService",
     "techdocs.v1.DocsService",
+    "techdocs.v1.PublishService",
     "techdocs.v1.SiteService",
 )
 

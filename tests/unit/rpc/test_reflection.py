@@ -11,9 +11,11 @@ from tests.unit.rpc.real_server import Served, served
 
 VERSIONS = ("v1", "v1alpha")
 SERVICES = {
+    "techdocs.v1.AdminService",
     "techdocs.v1.BuildService",
     "techdocs.v1.CapabilitiesService",
     "techdocs.v1.DocsService",
+    "techdocs.v1.PublishService",
     "techdocs.v1.SiteService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 from techdocs.v1 import errors_pb2
-from techdocs_server.domain import errors
+from techdocs_server.domain import errors, publish_errors, upkeep_errors
 from techdocs_server.domain.errors import TechDocsError
 from techdocs_server.rpc.status import DOMAIN, internal_status, make_status, status_of
 
@@ -27,6 +27,9 @@ SAMPLES: tuple[TechDocsError, ...] = (
     errors.BuildInProgress("component:default/x", "builds/x"),
     errors.ETagMismatch("component:default/x", '"1"'),
     errors.RevisionConflict("component:default/x"),
+    upkeep_errors.RevisionIsCurrent("component:default/x", "ab" * 32),
+    upkeep_errors.RevisionPinned("component:default/x", "ab" * 32),
+    upkeep_errors.CollectionRunning(),
     errors.RangeNotSatisfiable(10),
     errors.BuildFailed("component:default/x", "builds/x", "generating", "no theme"),
     errors.BuildCancelled("component:default/x", "builds/x"),
@@ -38,12 +41,19 @@ SAMPLES: tuple[TechDocsError, ...] = (
     errors.ServerDraining(),
     errors.DeadlineExceeded(300),
     errors.ContentCorrupt("component:default/x", "a.html"),
+    publish_errors.StreamOrderInvalid("it has two headers"),
+    publish_errors.ManifestRefused("it has no index.html"),
+    publish_errors.SentBytesMismatch("ab" * 32),
+    publish_errors.PublishDisabled(),
+    publish_errors.BlobsMissing("component:default/x", 3),
 )
 
 
 def concrete_errors() -> set[type[TechDocsError]]:
     """Return every class of the tree that has a reason of its own."""
-    classes = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, TechDocsError)}
+    modules = (errors, publish_errors, upkeep_errors)
+    members = [kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)]
+    classes = {kind for kind in members if issubclass(kind, TechDocsError)}
     return {kind for kind in classes if "reason" in vars(kind)}
 
 

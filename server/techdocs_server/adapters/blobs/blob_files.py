@@ -9,7 +9,8 @@ A put writes aside and hashes, syncs the file, renames it into place, and syncs
 the folder. Before the rename nobody sees it; between the rename and the sync of
 the folder everybody does, but a crash may still undo it. Digests in that state,
 and those found damaged, are *doubtful*: readers may have them, but they count as
-missing, and a put writes them anew. Nothing is ever deleted.
+missing, and a put writes them anew. Only a sweep deletes, and never a folder: no
+put has to make one.
 
 Everything here blocks. Safe on any number of threads. Several processes may share
 a root; what is doubtful in one is not known to the others, so a power loss within
@@ -20,7 +21,9 @@ found stored.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -30,8 +33,10 @@ from techdocs_server.adapters.blobs.os_problems import reporting_os_errors, stor
 from techdocs_server.adapters.blobs.write_aside import WriteAsideFolder
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.errors import BlobMissing, DigestMismatch, StorageUnavailable
+from techdocs_server.ports.blobs import StoredBlob
 
-_SHARDS = tuple(f"{number:02x}" for number in range(256))
+_REST = re.compile(r"[0-9a-f]{62}")
+SHARDS = tuple(f"{number:02x}" for number in range(256))
 
 
 class BlobFiles:
@@ -50,7 +55,7 @@ class BlobFiles:
             self._write_aside = WriteAsideFolder(root / "tmp")
             if self._write_aside.found_leftovers:
                 # Whoever died may have renamed a blob and not synced its folder.
-                self.sync(_SHARDS)
+                self.sync(SHARDS)
 
     def close(self) -> None:
         """Remove the temporary folder of this process. Nothing may be in flight."""
@@ -137,6 +142,21 @@ class BlobFiles:
         """Note that a put is complete."""
         self._doubtful.discard(digest.sha256)
 
+    def listed(self, shard: str) -> Sequence[StoredBlob]:
+        """Return the blobs of one folder. What has another name than a blob is left out."""
+        self._check_root()
+        with reporting_os_errors(), os.scandir(self._root / shard) as entries:
+            return [found for entry in entries if (found := _stored_blob(shard, entry)) is not None]
+
+    def delete(self, sha256s: Collection[str]) -> None:
+        """Remove the files of blobs, for good: the folders are synced."""
+        self._check_root()
+        with reporting_os_errors():
+            # Doubts stay: a put of the same bytes may be between its rename and its sync.
+            for sha256 in sha256s:
+                (self._root / sha256[:2] / sha256[2:]).unlink(missing_ok=True)
+        self.sync({sha256[:2] for sha256 in sha256s})
+
     def _path(self, digest: Digest) -> Path:
         return self._root / shard_of(digest) / digest.sha256[2:]
 
@@ -162,10 +182,20 @@ def shard_of(digest: Digest) -> str:
     return digest.sha256[:2]
 
 
+def _stored_blob(shard: str, entry: os.DirEntry[str]) -> StoredBlob | None:
+    if not _REST.fullmatch(entry.name):
+        return None
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return StoredBlob(f"{shard}{entry.name}", status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
 def _make_root(root: Path) -> None:
     """Make the folders, all of them now, so that no put ever has to."""
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
-    for shard in _SHARDS:
+    for shard in SHARDS:
         (root / shard).mkdir(parents=True, exist_ok=True)
     for folder in (root, *(folder.parent for folder in made)):
         _sync_folder(folder)

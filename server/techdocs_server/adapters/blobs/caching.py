@@ -1,6 +1,6 @@
 """Small blobs kept in memory, in front of any blob store.
 
-Blobs never change, so nothing is ever stale and nothing has to be invalidated.
+Blobs never change, so nothing is ever stale. Those that are deleted are forgotten.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 
 from techdocs_server.adapters.blobs.ranges import byte_range, chunks_of, gathered
 from techdocs_server.domain.digest import Digest
-from techdocs_server.ports.blobs import BlobStore, OpenFile
+from techdocs_server.ports.blobs import OpenFile, StoredBlob, SweepableBlobStore
 
 
 class CachingBlobStore:
@@ -24,12 +24,18 @@ class CachingBlobStore:
     use. Two first readers of one blob at once both read it.
     """
 
-    def __init__(self, inner: BlobStore, *, max_bytes: int, max_blob_bytes: int) -> None:
+    def __init__(self, inner: SweepableBlobStore, *, max_bytes: int, max_blob_bytes: int) -> None:
         self._inner = inner
         self._max_bytes = max_bytes
         self._max_blob_bytes = min(max_blob_bytes, max_bytes)
         self._contents: OrderedDict[Digest, bytes] = OrderedDict()
         self._size_bytes = 0
+        self._deletions = 0
+
+    @property
+    def inner(self) -> SweepableBlobStore:
+        """The store behind the cache."""
+        return self._inner
 
     @property
     def size_bytes(self) -> int:
@@ -54,6 +60,21 @@ class CachingBlobStore:
         """Ask the inner store: a kept blob may be damaged there, and only a put mends that."""
         return await self._inner.missing(digests)
 
+    def stored(self) -> AsyncIterator[StoredBlob]:
+        """Yield what is in the inner store."""
+        return self._inner.stored()
+
+    async def delete(self, sha256s: Collection[str]) -> None:
+        """Delete from the inner store, and forget, also when that fails half-way."""
+        gone = frozenset(sha256s)
+        try:
+            await self._inner.delete(gone)
+        finally:
+            self._deletions += 1
+            for digest in [digest for digest in self._contents if digest.sha256 in gone]:
+                del self._contents[digest]
+                self._size_bytes -= digest.size_bytes
+
     async def _kept_range(self, digest: Digest, offset: int, length: int | None) -> AsyncIterator[bytes]:
         start, end = byte_range(digest, offset, length)
         for chunk in chunks_of(await self._whole(digest), start, end):
@@ -64,8 +85,10 @@ class CachingBlobStore:
         if kept is not None:
             self._contents.move_to_end(digest)
             return kept
+        deletions = self._deletions
         content = await gathered(digest, self._inner.get(digest))
-        self._keep(digest, content)
+        if deletions == self._deletions:  # else it may be one of those that were deleted meanwhile
+            self._keep(digest, content)
         return content
 
     def _keep(self, digest: Digest, content: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 from pathlib import Path
 
-from techdocs_server.adapters.blobs.blob_files import BlobFiles, shard_of
+from techdocs_server.adapters.blobs.blob_files import SHARDS, BlobFiles, shard_of
 from techdocs_server.adapters.blobs.blob_reader import BlobReader
 from techdocs_server.adapters.blobs.file_batches import FileBatches
 from techdocs_server.adapters.blobs.folder_syncs import FolderSyncs
@@ -14,7 +14,7 @@ from techdocs_server.adapters.blobs.ranges import CHUNK_BYTES, byte_range, gathe
 from techdocs_server.adapters.thread_pool import ThreadPool
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.errors import DigestMismatch
-from techdocs_server.ports.blobs import OpenFile
+from techdocs_server.ports.blobs import OpenFile, StoredBlob
 
 _READERS = 8
 _WRITERS = 8
@@ -88,6 +88,16 @@ class FilesystemBlobStore:
     async def missing(self, digests: Collection[Digest]) -> frozenset[Digest]:
         """Return those of the digests that are not stored, or are known to be damaged. One hop."""
         return await self._readers.run(self._files.missing, digests)
+
+    async def stored(self) -> AsyncIterator[StoredBlob]:
+        """Yield every blob, as the port says. One hop for each of the 256 folders."""
+        for shard in SHARDS:
+            for blob in await self._writers.run(self._files.listed, shard):
+                yield blob
+
+    async def delete(self, sha256s: Collection[str]) -> None:
+        """Delete blobs, as the port says. One hop; a reader in the middle of one gets all of it."""
+        await self._writers.run(self._files.delete, sha256s)
 
     async def _step(self, reader: BlobReader, digest: Digest) -> bytes:
         try:

@@ -18,9 +18,11 @@ from techdocs_server.adapters.blobs.ranges import CHUNK_BYTES, byte_range, chunk
 from techdocs_server.adapters.blobs.s3_client import S3Location
 from techdocs_server.adapters.blobs.s3_download import S3Download
 from techdocs_server.adapters.blobs.s3_problems import reporting_s3_errors
+from techdocs_server.adapters.blobs.s3_sweep import S3Listing, delete_objects, key_of
+from techdocs_server.adapters.thread_pool import ThreadPool
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.errors import BlobMissing, DigestMismatch, StorageUnavailable
-from techdocs_server.ports.blobs import OpenFile
+from techdocs_server.ports.blobs import OpenFile, StoredBlob
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -50,6 +52,7 @@ class S3BlobStore:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="s3-read")
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="s3-write")
         self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="s3-look")
+        self._sweeper = ThreadPool(1, name="s3-sweep")
         self._bucket_seen = 0.0
 
     async def check(self) -> None:
@@ -60,6 +63,7 @@ class S3BlobStore:
         """End the threads after the requests in flight, and close the connections."""
         for threads in (self._readers, self._writers, self._lookers):
             await asyncio.to_thread(threads.shutdown, cancel_futures=True)
+        await self._sweeper.close()
         self._pool.clear()
 
     async def put(self, digest: Digest, content: AsyncIterable[bytes]) -> None:
@@ -110,8 +114,22 @@ class S3BlobStore:
             await self._run(self._lookers, self._check_bucket)
         return missing
 
+    async def stored(self) -> AsyncIterator[StoredBlob]:
+        """Yield every blob, as the port says. One request for a thousand."""
+        listing = S3Listing(self._client, self._location)
+        while page := await self._sweeper.run(listing.page):
+            for blob in page:
+                yield blob
+
+    async def delete(self, sha256s: Collection[str]) -> None:
+        """Delete blobs, as the port says. One request for a thousand.
+
+        A caller that is cancelled waits for the requests: none deletes anything after this returned.
+        """
+        await self._sweeper.run(delete_objects, self._client, self._location, sha256s)
+
     def _key(self, digest: Digest) -> str:
-        return f"{self._location.prefix}blobs/{digest.sha256[:2]}/{digest.sha256}"
+        return key_of(self._location, digest.sha256)
 
     def _is_stored(self, digest: Digest) -> bool:
         try:

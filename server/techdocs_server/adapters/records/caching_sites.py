@@ -135,6 +135,29 @@ class CachingSiteRecords:
             await self._inner.delete_site(entity, expected=expected, now=now, cause=cause)
             self._pointers.pop(entity, None)
 
+    async def delete_revision(
+        self,
+        entity: EntityRef,
+        revision: str,
+        *,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.REVISION_DELETED),  # noqa: B008 - it does not change
+    ) -> None:
+        """Delete a revision. Moves no pointer."""
+        await self._inner.delete_revision(entity, revision, now=now, cause=cause)
+
+    async def pin_revision(
+        self,
+        entity: EntityRef,
+        revision: str,
+        *,
+        pinned: bool,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.REVISION_PINNED),  # noqa: B008 - it does not change
+    ) -> Revision:
+        """Pin a revision or end that. Moves no pointer."""
+        return await self._inner.pin_revision(entity, revision, pinned=pinned, now=now, cause=cause)
+
     async def _asked(self, entity: EntityRef) -> SitePointer | None:
         """Ask the inner records, and remember their answer unless a write overlapped it."""
         begun, is_quiet = self._writes_begun, self._writes_in_flight == 0

@@ -8,6 +8,7 @@ from typing import TypeVar, TypeVarTuple
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from techdocs_server.adapters.records.collector_lock import CollectorLock
 from techdocs_server.adapters.records.sql_problems import storage_problem
 from techdocs_server.adapters.records.sqlite_connections import BEGINS_WRITING, prepare_sqlite
 from techdocs_server.adapters.thread_pool import ThreadPool
@@ -41,6 +42,7 @@ class SqlDatabase:
 
     def __init__(self, url: str, *, busy_timeout_seconds: float = 5) -> None:
         parsed = make_url(url)
+        self.collector = CollectorLock(parsed)
         is_sqlite = parsed.get_backend_name() == "sqlite"
         if is_sqlite and parsed.database in (None, "", ":memory:"):
             raise ValueError("a database in memory is not shared by connections; name a file")

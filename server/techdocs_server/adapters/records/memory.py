@@ -6,11 +6,17 @@ No method waits between reading and writing, so each is atomic on its event loop
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from techdocs_server.adapters.records.event_order import check_attempt, check_order
 from techdocs_server.adapters.records.memory_changes import MemoryChangeRecords
+from techdocs_server.adapters.records.memory_revisions import (
+    MemoryRevisionSweeping,
+    Published,
+    RevisionRow,
+    SiteRecord,
+)
 from techdocs_server.domain.build import Build, BuildEvent, BuildFence, BuildState
 from techdocs_server.domain.change import Cause, SiteAction
 from techdocs_server.domain.entity import EntityRef
@@ -19,32 +25,13 @@ from techdocs_server.domain.site import Revision, Site, SitePointer
 from techdocs_server.ports.records import BuildSuperseded
 
 
-@dataclass(frozen=True, slots=True)
-class _Published:
-    """A pointer, when it last moved, and when it first did."""
-
-    pointer: SitePointer
-    create_time: datetime
-    update_time: datetime
-
-
-@dataclass(slots=True)
-class _SiteRecord:
-    """What is known of a site. Stays after a deletion, for its version."""
-
-    version: int = 0
-    published: _Published | None = None
-    revisions: dict[str, Revision] = field(default_factory=dict)
-    visible: set[str] = field(default_factory=set)
-    """Revisions that a pointer has named."""
-
-
 class MemorySiteRecords:
     """SiteRecords that are gone with their process. See the port for what each method promises."""
 
     def __init__(self, builds: MemoryBuildRecords | None = None) -> None:
         self.changes = MemoryChangeRecords()
-        self._sites: dict[EntityRef, _SiteRecord] = {}
+        self._sites: dict[EntityRef, SiteRecord] = {}
+        self.sweeping = MemoryRevisionSweeping(self._sites)
         self._builds = builds or MemoryBuildRecords()
 
     async def pointer(self, entity: EntityRef) -> SitePointer | None:
@@ -54,8 +41,11 @@ class MemorySiteRecords:
 
     async def add_revision(self, revision: Revision) -> Revision:
         """Remember a revision; one that is known already is kept as it was. Returns the kept one."""
-        record = self._sites.setdefault(revision.entity, _SiteRecord())
-        return record.revisions.setdefault(revision.revision, revision)
+        record = self._sites.setdefault(revision.entity, SiteRecord())
+        row = record.rows.get(revision.revision)
+        if row is None or row.delete_time is not None:
+            row = record.rows[revision.revision] = RevisionRow(revision)
+        return row.revision
 
     async def move_pointer(
         self,
@@ -73,28 +63,27 @@ class MemorySiteRecords:
             self._builds.check_fence(fence)
         record = self._record(entity)
         _check_pointer(entity, record, expected)
-        if to not in record.revisions:
+        row = record.rows.get(to)
+        if row is None or row.delete_time is not None:
             raise RevisionNotFound(str(entity), to)
         record.version += 1
-        record.visible.add(to)
+        row.is_published = True
         pointer = SitePointer(revision=to, version=record.version, source_etag=source_etag)
         create_time = record.published.create_time if record.published else now
-        record.published = _Published(pointer, create_time, update_time=now)
+        record.published = Published(pointer, create_time, update_time=now)
         previous = expected.revision if expected else ""
         self.changes.note(entity, cause, revision=to, previous_revision=previous, version=pointer.version, now=now)
         return pointer
 
     async def revision(self, entity: EntityRef, revision: str) -> Revision | None:
         """Return one revision that a pointer has named, or None."""
-        record = self._record(entity)
-        return record.revisions[revision] if revision in record.visible else None
+        return self._record(entity).visible.get(revision)
 
     async def revisions(
         self, entity: EntityRef, *, after: tuple[datetime, str] | None, limit: int
     ) -> Sequence[Revision]:
         """Return revisions that a pointer has named, newest first."""
-        record = self._record(entity)
-        visible = [record.revisions[revision] for revision in record.visible]
+        visible = self._record(entity).visible.values()
         older = [revision for revision in visible if after is None or _revision_key(revision) < after]
         return sorted(older, key=_revision_key, reverse=True)[:limit]
 
@@ -128,14 +117,46 @@ class MemorySiteRecords:
         """Forget a site but for its version. Raises `RevisionConflict`."""
         record = self._record(entity)
         _check_pointer(entity, record, expected)
-        self._sites[entity] = _SiteRecord(version=record.version)
+        record.published = None
+        record.delete_all(now)
         self.changes.note(
             entity, cause, revision="", previous_revision=expected.revision, version=record.version, now=now
         )
 
-    def _record(self, entity: EntityRef) -> _SiteRecord:
+    async def delete_revision(
+        self,
+        entity: EntityRef,
+        revision: str,
+        *,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.REVISION_DELETED),  # noqa: B008 - it does not change
+    ) -> None:
+        """Delete a revision. Raises `RevisionNotFound`, `RevisionIsCurrent` and `RevisionPinned`."""
+        record = self._record(entity)
+        record.delete(entity, revision, now)
+        self._note_revision(entity, record, revision, now, cause)
+
+    async def pin_revision(
+        self,
+        entity: EntityRef,
+        revision: str,
+        *,
+        pinned: bool,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.REVISION_PINNED),  # noqa: B008 - it does not change
+    ) -> Revision:
+        """Pin a revision or end that. Raises `RevisionNotFound`."""
+        record = self._record(entity)
+        if record.pin(entity, revision, pinned=pinned):
+            self._note_revision(entity, record, revision, now, cause)
+        return record.visible[revision]
+
+    def _note_revision(self, entity: EntityRef, record: SiteRecord, revision: str, now: datetime, cause: Cause) -> None:
+        self.changes.note(entity, cause, revision=revision, previous_revision="", version=record.version, now=now)
+
+    def _record(self, entity: EntityRef) -> SiteRecord:
         """Return the record of a site; an empty one, not kept, when there is none."""
-        return self._sites.get(entity) or _SiteRecord()
+        return self._sites.get(entity) or SiteRecord()
 
 
 class MemoryBuildRecords:
@@ -210,17 +231,17 @@ class MemoryBuildRecords:
         return self._events.get(build_id, [])[start : start + limit]
 
 
-def _check_pointer(entity: EntityRef, record: _SiteRecord, expected: SitePointer | None) -> None:
+def _check_pointer(entity: EntityRef, record: SiteRecord, expected: SitePointer | None) -> None:
     current = record.published.pointer if record.published else None
     if (current and current.version) != (expected and expected.version):
         raise RevisionConflict(str(entity))
 
 
-def _site(entity: EntityRef, record: _SiteRecord, published: _Published) -> Site:
+def _site(entity: EntityRef, record: SiteRecord, published: Published) -> Site:
     return Site(
         entity=entity,
         pointer=published.pointer,
-        title=record.revisions[published.pointer.revision].site_name,
+        title=record.visible[published.pointer.revision].site_name,
         create_time=published.create_time,
         update_time=published.update_time,
         revision_count=len(record.visible),

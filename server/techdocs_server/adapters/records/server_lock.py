@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+from sqlalchemy import make_url
 
-from sqlalchemy import Connection, create_engine, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
-
-from techdocs_server.adapters.records.sql_problems import storage_problem
+from techdocs_server.adapters.records.session_lock import SessionLock
 
 _LOCK = 7_070_002
 """Any number that nothing else in the database locks."""
@@ -19,31 +15,19 @@ class DatabaseInUse(Exception):
 
 
 class ServerLock:
-    """Held by a session of its own, so it ends with the process, however that ends."""
+    """Held by a session of its own."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, lock: SessionLock) -> None:
+        self._lock = lock
 
     @classmethod
     async def take(cls, url: str) -> ServerLock:
         """Take the lock. Raises `DatabaseInUse` and `StorageUnavailable`."""
-        return await asyncio.to_thread(cls._take, url)
+        lock = await SessionLock.take(make_url(url), _LOCK)
+        if lock is None:
+            raise DatabaseInUse
+        return cls(lock)
 
     async def release(self) -> None:
         """Let others have it."""
-        await asyncio.to_thread(self._connection.close)
-
-    @classmethod
-    def _take(cls, url: str) -> ServerLock:
-        try:
-            # Without a pool: closing the connection ends the session.
-            engine = create_engine(
-                make_url(url), poolclass=NullPool, hide_parameters=True, isolation_level="AUTOCOMMIT"
-            )
-            connection = engine.connect()
-            if connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
-                return cls(connection)
-            connection.close()
-        except SQLAlchemyError as error:
-            raise storage_problem(error) from error
-        raise DatabaseInUse
+        await self._lock.release()

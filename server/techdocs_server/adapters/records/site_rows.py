@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, func, or_, select
 
 from techdocs_server.adapters.records.schema import revisions, sites
+from techdocs_server.adapters.records.upserts import insert_if_absent
 from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.errors import RevisionConflict
 from techdocs_server.domain.site import Revision, Site, SitePointer
 
 _IS_THE_ENTITY = and_(
@@ -19,14 +21,14 @@ SITE_ROW = select(sites.c.id, sites.c.revision, sites.c.version, sites.c.source_
 
 REVISION_ROWS = select(revisions, sites.c.namespace, sites.c.kind, sites.c.name).join_from(revisions, sites)
 
-PUBLISHED_REVISIONS = REVISION_ROWS.where(_IS_THE_ENTITY, revisions.c.is_published)
+IS_VISIBLE = and_(revisions.c.is_published, revisions.c.delete_time.is_(None))
+"""The condition that readers can open a revision."""
+
+PUBLISHED_REVISIONS = REVISION_ROWS.where(_IS_THE_ENTITY, IS_VISIBLE)
 """Takes `entity_key`."""
 
 _REVISION_COUNT = (
-    select(func.count())
-    .where(revisions.c.site_id == sites.c.id, revisions.c.is_published)
-    .correlate(sites)
-    .scalar_subquery()
+    select(func.count()).where(revisions.c.site_id == sites.c.id, IS_VISIBLE).correlate(sites).scalar_subquery()
 )
 
 SITE_LISTING = select(sites, revisions.c.site_name, _REVISION_COUNT.label("revision_count")).join_from(
@@ -73,7 +75,7 @@ def pointer_of(row: RowMapping | None) -> SitePointer | None:
 def revision_of(row: RowMapping) -> Revision:
     """Return a row of `REVISION_ROWS`."""
     return Revision(
-        entity=_entity_of(row),
+        entity=entity_of(row),
         revision=row["revision"],
         create_time=row["create_time"],
         manifest_bytes=row["manifest_bytes"],
@@ -83,6 +85,7 @@ def revision_of(row: RowMapping) -> Revision:
         source_etag=row["source_etag"],
         site_name=row["site_name"],
         site_description=row["site_description"],
+        is_pinned=row["is_pinned"],
     )
 
 
@@ -100,13 +103,15 @@ def revision_row(site_id: int, revision: Revision) -> dict[str, object]:
         "site_name": revision.site_name,
         "site_description": revision.site_description,
         "is_published": False,
+        "is_pinned": False,
+        "delete_time": None,
     }
 
 
 def site_of(row: RowMapping) -> Site:
     """Return a row of `SITE_LISTING`."""
     return Site(
-        entity=_entity_of(row),
+        entity=entity_of(row),
         pointer=SitePointer(revision=row["revision"], version=row["version"], source_etag=row["source_etag"]),
         title=row["site_name"],
         create_time=row["create_time"],
@@ -115,5 +120,19 @@ def site_of(row: RowMapping) -> Site:
     )
 
 
-def _entity_of(row: RowMapping) -> EntityRef:
+def entity_of(row: RowMapping) -> EntityRef:
+    """Return the entity in a row of `REVISION_ROWS` or `SITE_LISTING`."""
     return EntityRef(row["namespace"], row["kind"], row["name"])
+
+
+def locked_site(connection: Connection, entity: EntityRef) -> RowMapping:
+    """Return the row of a site, locked until the end of the transaction; made when there is none."""
+    insert_if_absent(connection, sites, {**entity_key(entity), "version": 0, "source_etag": ""})
+    return connection.execute(SITE_ROW.with_for_update(), entity_key(entity)).mappings().one()
+
+
+def check_pointer(entity: EntityRef, site: RowMapping | None, expected: SitePointer | None) -> None:
+    """Raise `RevisionConflict` unless the pointer in a site's row has the expected version."""
+    current = pointer_of(site)
+    if (current and current.version) != (expected and expected.version):
+        raise RevisionConflict(str(entity))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from techdocs_server.adapters.records.doom_wait import DoomWait
 from techdocs_server.adapters.records.engine import SqlDatabase
-from techdocs_server.adapters.records.schema import blob_leases
+from techdocs_server.adapters.records.lease_gate import enter_as_publisher
+from techdocs_server.adapters.records.schema import blob_leases, doomed_blobs
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 
@@ -20,20 +22,34 @@ _BATCH = 1000
 class SqlBlobLeases:
     """BlobLeases over a database that `upgrade` has brought up to date."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: SqlDatabase, *, wait: DoomWait = DoomWait()) -> None:  # noqa: B008 - it does not change
         self._database = database
+        self._wait = wait
 
     async def take(self, entity: EntityRef, digests: Collection[Digest], *, until: datetime) -> None:
         """Lease digests for an entity, or make its leases longer."""
-        if digests:
-            await self._database.write(_take, entity, sorted(set(digests)), until)
+        wanted = sorted(set(digests))
+        if wanted:
+            await self._wait.until_taken(
+                lambda: self._database.write(_take, entity, wanted, until),
+                nobody_collects=lambda: self._database.read(self._database.collector.is_free),
+                let_go=lambda: self._database.write(self._let_go),
+            )
 
     async def held(self, entity: EntityRef, digests: Collection[Digest], *, now: datetime) -> frozenset[Digest]:
         """Return those of the digests that the entity holds a lease of."""
         return await self._database.read(_held, entity, sorted(set(digests)), now)
 
+    def _let_go(self, connection: Connection) -> None:
+        if self._database.collector.is_free(connection):
+            connection.execute(delete(doomed_blobs))
 
-def _take(connection: Connection, entity: EntityRef, digests: Sequence[Digest], until: datetime) -> None:
+
+def _take(connection: Connection, entity: EntityRef, digests: Sequence[Digest], until: datetime) -> bool:
+    """Take all leases, or none when one of the digests is doomed; say which."""
+    enter_as_publisher(connection)
+    if _is_any_doomed(connection, digests):
+        return False
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     for batch in _batches(digests):
         rows = [
@@ -55,6 +71,17 @@ def _take(connection: Connection, entity: EntityRef, digests: Sequence[Digest], 
                 where=blob_leases.c.until < statement.excluded.until,
             )
         )
+    return True
+
+
+def _is_any_doomed(connection: Connection, digests: Sequence[Digest]) -> bool:
+    if connection.execute(select(doomed_blobs.c.sha256).limit(1)).first() is None:
+        return False  # as nearly always
+    for batch in _batches(digests):
+        named = doomed_blobs.c.sha256.in_([digest.sha256 for digest in batch])
+        if connection.execute(select(doomed_blobs.c.sha256).where(named).limit(1)).first() is not None:
+            return True
+    return False
 
 
 def _held(connection: Connection, entity: EntityRef, digests: Sequence[Digest], now: datetime) -> frozenset[Digest]:

@@ -10,31 +10,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, delete, update
+from sqlalchemy import Connection, update
 
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.schema import revisions, sites
 from techdocs_server.adapters.records.site_rows import (
     PUBLISHED_REVISIONS,
-    REVISION_ROWS,
     SITE_LISTING,
     SITE_ROW,
+    check_pointer,
     comes_after,
     entity_key,
     is_entity,
     is_older,
+    locked_site,
     pointer_of,
     revision_of,
-    revision_row,
     site_of,
 )
 from techdocs_server.adapters.records.sql_builds import check_fence
 from techdocs_server.adapters.records.sql_changes import note_change
-from techdocs_server.adapters.records.upserts import insert_if_absent
+from techdocs_server.adapters.records.sql_revisions import add_revision, delete_all, delete_revision, pin_revision
 from techdocs_server.domain.build import BuildFence
 from techdocs_server.domain.change import Cause, SiteAction
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import RevisionConflict, RevisionNotFound
+from techdocs_server.domain.errors import RevisionNotFound
 from techdocs_server.domain.site import Revision, Site, SitePointer
 
 
@@ -53,7 +53,7 @@ class SqlSiteRecords:
 
     async def add_revision(self, revision: Revision) -> Revision:
         """Remember a revision; one that is known already is kept as it was. Returns the kept one."""
-        return await self._database.write(_add_revision, revision)
+        return await self._database.write(add_revision, revision)
 
     async def move_pointer(
         self,
@@ -100,6 +100,29 @@ class SqlSiteRecords:
         """Forget a site but for its version. Raises `RevisionConflict`."""
         await self._database.write(_delete_site, entity, expected, now, cause)
 
+    async def delete_revision(
+        self,
+        entity: EntityRef,
+        revision: str,
+        *,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.REVISION_DELETED),  # noqa: B008 - it does not change
+    ) -> None:
+        """Delete a revision. Raises `RevisionNotFound`, `RevisionIsCurrent` and `RevisionPinned`."""
+        await self._database.write(delete_revision, entity, revision, now, cause)
+
+    async def pin_revision(
+        self,
+        entity: EntityRef,
+        revision: str,
+        *,
+        pinned: bool,
+        now: datetime,
+        cause: Cause = Cause(SiteAction.REVISION_PINNED),  # noqa: B008 - it does not change
+    ) -> Revision:
+        """Pin a revision or end that. Raises `RevisionNotFound`."""
+        return await self._database.write(pin_revision, entity, revision, pinned, now, cause)
+
 
 def _pointer(connection: Connection, entity: EntityRef) -> SitePointer | None:
     return pointer_of(connection.execute(SITE_ROW, entity_key(entity)).mappings().first())
@@ -140,13 +163,6 @@ def _sites(
     return [site_of(row) for row in connection.execute(statement).mappings()]
 
 
-def _add_revision(connection: Connection, revision: Revision) -> Revision:
-    site = _locked_site(connection, revision.entity)
-    insert_if_absent(connection, revisions, revision_row(site["id"], revision))
-    statement = REVISION_ROWS.where(revisions.c.site_id == site["id"], revisions.c.revision == revision.revision)
-    return revision_of(connection.execute(statement).mappings().one())
-
-
 def _move_pointer(
     connection: Connection,
     entity: EntityRef,
@@ -157,12 +173,14 @@ def _move_pointer(
     cause: Cause,
     fence: BuildFence | None,
 ) -> SitePointer:
-    site = _locked_site(connection, entity)
+    site = locked_site(connection, entity)
     if fence is not None:
         check_fence(connection, fence)
-    _check_pointer(entity, site, expected)
+    check_pointer(entity, site, expected)
     published = (
-        update(revisions).where(revisions.c.site_id == site["id"], revisions.c.revision == to).values(is_published=True)
+        update(revisions)
+        .where(revisions.c.site_id == site["id"], revisions.c.revision == to, revisions.c.delete_time.is_(None))
+        .values(is_published=True)
     )
     if connection.execute(published).rowcount == 0:
         raise RevisionNotFound(str(entity), to)
@@ -185,10 +203,10 @@ def _move_pointer(
 
 def _delete_site(connection: Connection, entity: EntityRef, expected: SitePointer, now: datetime, cause: Cause) -> None:
     site = connection.execute(SITE_ROW.with_for_update(), entity_key(entity)).mappings().first()
-    _check_pointer(entity, site, expected)
+    check_pointer(entity, site, expected)
     if site is None:
         return
-    connection.execute(delete(revisions).where(revisions.c.site_id == site["id"]))
+    delete_all(connection, site["id"], now)
     connection.execute(
         update(sites)
         .where(sites.c.id == site["id"])
@@ -203,15 +221,3 @@ def _delete_site(connection: Connection, entity: EntityRef, expected: SitePointe
         version=expected.version,
         now=now,
     )
-
-
-def _locked_site(connection: Connection, entity: EntityRef) -> RowMapping:
-    """Return the row of a site, locked until the end of the transaction; made when there is none."""
-    insert_if_absent(connection, sites, {**entity_key(entity), "version": 0, "source_etag": ""})
-    return connection.execute(SITE_ROW.with_for_update(), entity_key(entity)).mappings().one()
-
-
-def _check_pointer(entity: EntityRef, site: RowMapping | None, expected: SitePointer | None) -> None:
-    current = pointer_of(site)
-    if (current and current.version) != (expected and expected.version):
-        raise RevisionConflict(str(entity))

@@ -13,8 +13,7 @@ def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, 
 
     A transaction that inserts the same key meanwhile is waited for.
     """
-    if connection.dialect.name == "postgresql":
-        # Not every driver counts the rows of such a statement.
-        statement = postgresql.insert(table).values(**values).on_conflict_do_nothing()
-        return connection.execute(statement.returning(*table.primary_key.columns)).first() is not None
-    return connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    # Without the option SQLAlchemy forgets what PostgreSQL says, and every insert looks like none.
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1

@@ -49,6 +49,10 @@ class FilesystemVariantStore:
         """See `VariantStore`. One hop."""
         return await self._writer.run(self._files.missing, identities)
 
+    async def delete(self, sha256s: Collection[str]) -> None:
+        """See `VariantStore`. One hop."""
+        await self._writer.run(self._files.delete, sha256s)
+
     def _put(self, identity: Digest, variants: Mapping[ContentEncoding, bytes | None]) -> None:
         for encoding, content in variants.items():
             self._files.put(identity, encoding, content)

@@ -39,3 +39,9 @@ class MemoryVariantStore:
             for identity in identities
             if any((identity.sha256, encoding) not in self._variants for encoding in ContentEncoding)
         )
+
+    async def delete(self, sha256s: Collection[str]) -> None:
+        """See `VariantStore`."""
+        for sha256 in sha256s:
+            for encoding in ContentEncoding:
+                self._variants.pop((sha256, encoding), None)

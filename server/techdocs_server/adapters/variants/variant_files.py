@@ -94,6 +94,13 @@ class VariantFiles:
                 if not all(self._path(identity, encoding).exists() for encoding in ContentEncoding)
             )
 
+    def delete(self, sha256s: Collection[str]) -> None:
+        """Remove the files of blobs. Not synced: what a crash brings back is a variant like any other."""
+        with reporting_os_errors():
+            for sha256 in sha256s:
+                for encoding in ContentEncoding:
+                    self._file(sha256, encoding).unlink(missing_ok=True)
+
     def _read(self, identity: Digest, encoding: ContentEncoding, *, whole: bool) -> Variant | None:
         path = self._path(identity, encoding)
         with reporting_os_errors():
@@ -110,7 +117,10 @@ class VariantFiles:
         return None
 
     def _path(self, identity: Digest, encoding: ContentEncoding) -> Path:
-        return self._root / encoding.value / identity.sha256[:2] / identity.sha256[2:]
+        return self._file(identity.sha256, encoding)
+
+    def _file(self, sha256: str, encoding: ContentEncoding) -> Path:
+        return self._root / encoding.value / sha256[:2] / sha256[2:]
 
 
 def _parsed(file: BinaryIO, *, whole: bool) -> Variant:

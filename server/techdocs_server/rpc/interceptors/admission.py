@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,9 +10,26 @@ from techdocs_server.domain.errors import ServerDraining, ServerOverloaded
 from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor
 
 # Calls that wait for a build. They cost a task each and no work, and must not keep readers out.
-WAITING_METHODS = frozenset({"SyncSite", "StreamSync", "WatchBuild"})
-# Waiting calls may be this many times as many as working ones.
+WAITING_METHODS = frozenset({"SyncSite", "StreamSync", "WatchBuild", "CollectGarbage"})
+# Calls that send a site. Each holds up to some 10 MB and one of the store's writers now and then.
+UPLOADING_METHODS = frozenset({"PublishSite"})
+# Waiting calls may be this many times as many as working ones, and uploading ones this part of them.
 _WAITING_FACTOR = 16
+_UPLOADING_PART = 8
+
+
+class _Kind(enum.Enum):
+    """What a call costs while it runs."""
+
+    WORKING = enum.auto()
+    WAITING = enum.auto()
+    UPLOADING = enum.auto()
+
+
+def _kind(method: str) -> _Kind:
+    if method in WAITING_METHODS:
+        return _Kind.WAITING
+    return _Kind.UPLOADING if method in UPLOADING_METHODS else _Kind.WORKING
 
 
 class AdmissionInterceptor(CallInterceptor):
@@ -22,8 +40,12 @@ class AdmissionInterceptor(CallInterceptor):
     """
 
     def __init__(self, *, max_concurrent_calls: int) -> None:
-        self._limits = {False: max_concurrent_calls, True: max_concurrent_calls * _WAITING_FACTOR}
-        self._active = {False: 0, True: 0}
+        self._limits = {
+            _Kind.WORKING: max_concurrent_calls,
+            _Kind.WAITING: max_concurrent_calls * _WAITING_FACTOR,
+            _Kind.UPLOADING: -(-max_concurrent_calls // _UPLOADING_PART),
+        }
+        self._active = dict.fromkeys(_Kind, 0)
         self._draining = False
 
     def drain(self) -> None:
@@ -33,13 +55,13 @@ class AdmissionInterceptor(CallInterceptor):
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """See `CallInterceptor`."""
-        waits = call.method.rpartition("/")[2] in WAITING_METHODS
+        kind = _kind(call.method.rpartition("/")[2])
         if self._draining:
             raise ServerDraining
-        if self._active[waits] >= self._limits[waits]:
+        if self._active[kind] >= self._limits[kind]:
             raise ServerOverloaded
-        self._active[waits] += 1
+        self._active[kind] += 1
         try:
             yield
         finally:
-            self._active[waits] -= 1
+            self._active[kind] -= 1

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import protovalidate
 from google.protobuf.message import Message
 
 from techdocs_server.domain.errors import FieldInvalid, FieldViolation
-from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor
+from techdocs_server.rpc.interceptors.wrapping import Handler, MessageInterceptor
 
 
-class ValidationInterceptor(CallInterceptor):
-    """Refuses requests that break a buf.validate rule, naming each field and its rule."""
+class ValidationInterceptor(MessageInterceptor):
+    """Refuses messages that break a buf.validate rule, naming each field and its rule."""
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
-        """See `CallInterceptor`."""
-        check(call.request)
-        yield
+    def taken(self, request: Message, handler: Handler) -> Message:
+        """See `MessageInterceptor`."""
+        check(request)
+        return request
 
 
 def check(request: Message) -> None:

@@ -86,6 +86,29 @@ async def test_missing_blob_is_not_remembered(store: CachingBlobStore, inner: Co
     assert await read(store, digest) == b"late"
 
 
+async def test_read_that_a_deletion_overtakes_is_not_remembered() -> None:
+    class Slow(CountingBlobStore):
+        async def get(self, digest: Digest, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+            async for chunk in super().get(digest, offset=offset, length=length):
+                await slow.delete([digest.sha256])
+                yield chunk
+
+    slow = CachingBlobStore(Slow(), max_bytes=100 * KIB, max_blob_bytes=30 * KIB)
+    digest = await stored(slow, b"content")
+    assert await read(slow, digest) == b"content"
+    assert slow.size_bytes == 0
+    with pytest.raises(BlobMissing):
+        await read(slow, digest)
+
+
+async def test_forgotten_blobs_leave_their_room(store: CachingBlobStore) -> None:
+    digests = [await stored(store, bytes([number]) * (10 * KIB)) for number in range(3)]
+    for digest in digests:
+        await read(store, digest)
+    await store.delete([digest.sha256 for digest in digests[1:]])
+    assert store.size_bytes == 10 * KIB
+
+
 async def test_publishing_does_not_push_out_what_readers_use(store: CachingBlobStore, inner: CountingBlobStore) -> None:
     digest = await stored(store, b"read by many")
     await read(store, digest)

@@ -234,3 +234,37 @@ def _command_with_small_disk(folder: Path) -> list[str] | None:
         except FileNotFoundError:
             return None
     return None
+
+
+async def test_files_that_are_no_blobs_are_neither_listed_nor_touched(store: FilesystemBlobStore, root: Path) -> None:
+    digest = await stored(store, SMALL)
+    strange = file_of(root, digest).with_name("note.txt")
+    strange.write_text("left by somebody")
+    assert [blob.sha256 async for blob in store.stored()] == [digest.sha256]
+    await store.delete([digest.sha256])
+    assert strange.exists()
+
+
+async def test_deletion_leaves_the_folder_for_the_next_put(store: FilesystemBlobStore, root: Path) -> None:
+    digest = await stored(store, SMALL)
+    await store.delete([digest.sha256])
+    assert list(file_of(root, digest).parent.iterdir()) == []
+
+
+async def test_reader_of_a_deleted_file_gets_all_of_it(store: FilesystemBlobStore) -> None:
+    digest = await stored(store, LARGE)
+    reader = store.get(digest)
+    first = await anext(reader)
+    await store.delete([digest.sha256])
+    assert first + b"".join([chunk async for chunk in reader]) == LARGE
+
+
+async def test_store_whose_folders_are_gone_is_not_taken_for_an_empty_one(
+    store: FilesystemBlobStore, root: Path
+) -> None:
+    digest = await stored(store, SMALL)
+    shutil.rmtree(root)
+    with pytest.raises(StorageUnavailable):
+        [blob async for blob in store.stored()]
+    with pytest.raises(StorageUnavailable):
+        await store.delete([digest.sha256])
