@@ -216,6 +216,7 @@ class TechDocsService:
                     clock=clock,
                 ),
                 listings=listings,
+                changes=stores.changes,
             ),
             admin=AdminServicer(collector=self._collector),
             capabilities=CapabilitiesServicer(

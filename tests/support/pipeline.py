@@ -35,6 +35,7 @@ from techdocs_server.services.listing import Listings
 from techdocs_server.services.publishing import Publisher
 from techdocs_server.services.reading import SiteReader
 from techdocs_server.services.retention import Retention
+from techdocs_server.services.site_changes import SiteChanges
 from techdocs_server.services.site_life import SiteLife
 from techdocs_server.services.sources import Sources
 from techdocs_server.services.starting import BuildStarter
@@ -127,6 +128,7 @@ class Pipeline:
     blobs: FailingBlobStore
     sites: MemorySiteRecords
     builds: MemoryBuildRecords
+    changes: SiteChanges
     generator: CopyingGenerator
     queue: InProcessBuildQueue
     events: BuildEvents
@@ -220,6 +222,8 @@ async def pipeline(
                 clock=clock,
             ),
             listings=Listings(sites, builds, sites.changes, reader),
+            # Nobody tells it of a change here: it looks as often as a test can bear.
+            changes=SiteChanges(sites.changes, heartbeat_seconds=0.1),
             collector=Collector(
                 sites=sites,
                 revisions=sites.sweeping,

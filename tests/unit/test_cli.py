@@ -14,7 +14,7 @@ from techdocs_server.settings import Settings, load_settings
 
 from tests.support.services import environment
 
-COMMANDS = ("bridge", "build", "check-config", "openapi", "publish", "serve", "server")
+COMMANDS = ("bridge", "build", "check-config", "openapi", "publish", "serve", "server", "worker")
 # These take settings alone.
 WITHOUT_OPTIONS = tuple(command for command in COMMANDS if command not in ("build", "publish"))
 EXIT_CONFIG = 78

@@ -767,6 +767,74 @@ class ListSiteChangesRequest(_message.Message):
 Global___ListSiteChangesRequest: _TypeAlias = ListSiteChangesRequest  # noqa: Y015
 
 @_typing.final
+class WatchSitesRequest(_message.Message):
+    """Request of WatchSites."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """Only sites in this namespace."""
+    kind: _builtins.str
+    """Only sites of this kind."""
+    name: _builtins.str
+    """Only sites of this name."""
+    after_sequence: _builtins.int
+    """Last sequence received. Not set means from now on, 0 from the first change
+    that is kept.
+    """
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        name: _builtins.str = ...,
+        after_sequence: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "kind", b"kind", "name", b"name", "namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_sequence: _TypeAlias = _typing.Literal["after_sequence"]  # noqa: Y015
+    _WhichOneofArgType__after_sequence: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_sequence) -> _WhichOneofReturnType__after_sequence | None: ...
+
+Global___WatchSitesRequest: _TypeAlias = WatchSitesRequest  # noqa: Y015
+
+@_typing.final
+class WatchSitesResponse(_message.Message):
+    """One message of the WatchSites stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """That of the change; in a heartbeat that of the last change looked at,
+    whether it was wanted or not.
+    """
+    @_builtins.property
+    def change(self) -> Global___SiteChange:
+        """What was done. Unset in a heartbeat."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___SiteChange | None = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSitesResponse: _TypeAlias = WatchSitesResponse  # noqa: Y015
+
+@_typing.final
 class ListSiteChangesResponse(_message.Message):
     """Response of ListSiteChanges."""
 

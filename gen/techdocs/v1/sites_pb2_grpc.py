@@ -86,6 +86,11 @@ class SiteServiceStub:
                 request_serializer=techdocs_dot_v1_dot_sites__pb2.ListSiteChangesRequest.SerializeToString,
                 response_deserializer=techdocs_dot_v1_dot_sites__pb2.ListSiteChangesResponse.FromString,
                 _registered_method=True)
+        self.WatchSites = channel.unary_stream(
+                '/techdocs.v1.SiteService/WatchSites',
+                request_serializer=techdocs_dot_v1_dot_sites__pb2.WatchSitesRequest.SerializeToString,
+                response_deserializer=techdocs_dot_v1_dot_sites__pb2.WatchSitesResponse.FromString,
+                _registered_method=True)
 
 
 class SiteServiceServicer:
@@ -188,6 +193,23 @@ class SiteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchSites(self, request, context):
+        """Streams what is done to sites as it happens, on whichever server, for
+        caches, CDNs and whoever mirrors sites. Without after_sequence the stream
+        begins with what comes next; with it, with the change after that one, so
+        that a client that comes back misses nothing. Changes come in the order of
+        their sequence. The first message and then one every 15 seconds of silence
+        is a heartbeat, whose sequence is as good to resume from as a change's.
+
+        No HTTP binding: the stream has no end.
+
+        Errors: UNAVAILABLE / SERVER_DRAINING when the server stops: go on with the
+        next one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SiteServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -240,6 +262,11 @@ def add_SiteServiceServicer_to_server(servicer, server):
                     servicer.ListSiteChanges,
                     request_deserializer=techdocs_dot_v1_dot_sites__pb2.ListSiteChangesRequest.FromString,
                     response_serializer=techdocs_dot_v1_dot_sites__pb2.ListSiteChangesResponse.SerializeToString,
+            ),
+            'WatchSites': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSites,
+                    request_deserializer=techdocs_dot_v1_dot_sites__pb2.WatchSitesRequest.FromString,
+                    response_serializer=techdocs_dot_v1_dot_sites__pb2.WatchSitesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -513,6 +540,33 @@ class SiteService:
             '/techdocs.v1.SiteService/ListSiteChanges',
             techdocs_dot_v1_dot_sites__pb2.ListSiteChangesRequest.SerializeToString,
             techdocs_dot_v1_dot_sites__pb2.ListSiteChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/techdocs.v1.SiteService/WatchSites',
+            techdocs_dot_v1_dot_sites__pb2.WatchSitesRequest.SerializeToString,
+            techdocs_dot_v1_dot_sites__pb2.WatchSitesResponse.FromString,
             options,
             channel_credentials,
             insecure,

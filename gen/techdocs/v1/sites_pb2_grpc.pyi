@@ -90,6 +90,19 @@ class SiteServiceStub:
 
     Errors: INVALID_ARGUMENT / PAGE_TOKEN_INVALID.
     """
+    WatchSites: _grpc.UnaryStreamMultiCallable[_sites_pb2.WatchSitesRequest, _sites_pb2.WatchSitesResponse]
+    """Streams what is done to sites as it happens, on whichever server, for
+    caches, CDNs and whoever mirrors sites. Without after_sequence the stream
+    begins with what comes next; with it, with the change after that one, so
+    that a client that comes back misses nothing. Changes come in the order of
+    their sequence. The first message and then one every 15 seconds of silence
+    is a heartbeat, whose sequence is as good to resume from as a change's.
+
+    No HTTP binding: the stream has no end.
+
+    Errors: UNAVAILABLE / SERVER_DRAINING when the server stops: go on with the
+    next one.
+    """
 
 @_typing.type_check_only
 class SiteServiceAsyncStub(SiteServiceStub):
@@ -151,6 +164,19 @@ class SiteServiceAsyncStub(SiteServiceStub):
     """Lists what was done to sites, newest first: by whom, in which call or build.
 
     Errors: INVALID_ARGUMENT / PAGE_TOKEN_INVALID.
+    """
+    WatchSites: _aio.UnaryStreamMultiCallable[_sites_pb2.WatchSitesRequest, _sites_pb2.WatchSitesResponse]  # type: ignore[assignment]
+    """Streams what is done to sites as it happens, on whichever server, for
+    caches, CDNs and whoever mirrors sites. Without after_sequence the stream
+    begins with what comes next; with it, with the change after that one, so
+    that a client that comes back misses nothing. Changes come in the order of
+    their sequence. The first message and then one every 15 seconds of silence
+    is a heartbeat, whose sequence is as good to resume from as a change's.
+
+    No HTTP binding: the stream has no end.
+
+    Errors: UNAVAILABLE / SERVER_DRAINING when the server stops: go on with the
+    next one.
     """
 
 class SiteServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -270,6 +296,25 @@ class SiteServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists what was done to sites, newest first: by whom, in which call or build.
 
         Errors: INVALID_ARGUMENT / PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchSites(
+        self,
+        request: _sites_pb2.WatchSitesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_sites_pb2.WatchSitesResponse], _abc.AsyncIterator[_sites_pb2.WatchSitesResponse]]:
+        """Streams what is done to sites as it happens, on whichever server, for
+        caches, CDNs and whoever mirrors sites. Without after_sequence the stream
+        begins with what comes next; with it, with the change after that one, so
+        that a client that comes back misses nothing. Changes come in the order of
+        their sequence. The first message and then one every 15 seconds of silence
+        is a heartbeat, whose sequence is as good to resume from as a change's.
+
+        No HTTP binding: the stream has no end.
+
+        Errors: UNAVAILABLE / SERVER_DRAINING when the server stops: go on with the
+        next one.
         """
 
 def add_SiteServiceServicer_to_server(servicer: SiteServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

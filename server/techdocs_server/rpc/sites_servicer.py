@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from techdocs.v1 import sites_pb2, sites_pb2_grpc
 
 from techdocs_server.rpc.convert import entity_ref, page_request, revision_message, site_message
 from techdocs_server.rpc.convert_changes import change_message
 from techdocs_server.rpc.interceptors.wrapping import Context
 from techdocs_server.services.listing import Listings
+from techdocs_server.services.site_changes import SiteChanges, SiteFilter
 from techdocs_server.services.site_life import SiteLife
 
 
 class SitesServicer(sites_pb2_grpc.SiteServiceServicer):
     """Life of published sites."""
 
-    def __init__(self, *, life: SiteLife, listings: Listings) -> None:
+    def __init__(self, *, life: SiteLife, listings: Listings, changes: SiteChanges) -> None:
         self._life = life
         self._listings = listings
+        self._changes = changes
 
     async def GetSite(self, request: sites_pb2.GetSiteRequest, context: Context) -> sites_pb2.GetSiteResponse:
         """See sites.proto."""
@@ -100,3 +104,16 @@ class SitesServicer(sites_pb2_grpc.SiteServiceServicer):
         return sites_pb2.ListSiteChangesResponse(
             changes=[change_message(change) for change in page.items], next_page_token=page.next_token
         )
+
+    async def WatchSites(
+        self, request: sites_pb2.WatchSitesRequest, context: Context
+    ) -> AsyncIterator[sites_pb2.WatchSitesResponse]:
+        """See sites.proto."""
+        async for item in self._changes.watch(
+            after_sequence=request.after_sequence if request.HasField("after_sequence") else None,
+            only=SiteFilter(request.namespace, request.kind, request.name),
+        ):
+            if isinstance(item, int):
+                yield sites_pb2.WatchSitesResponse(sequence=item)
+            else:
+                yield sites_pb2.WatchSitesResponse(change=change_message(item), sequence=item.sequence)

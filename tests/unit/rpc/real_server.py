@@ -110,7 +110,7 @@ async def served(
                 publish=PublishServicer(
                     acceptor=acceptance.acceptor, presence=acceptance.presence, enabled=publish_enabled
                 ),
-                sites=SitesServicer(life=graph.life, listings=graph.listings),
+                sites=SitesServicer(life=graph.life, listings=graph.listings, changes=graph.changes),
                 admin=AdminServicer(collector=graph.collector),
                 capabilities=CapabilitiesServicer(capabilities_pb2.Capabilities(server_version="1.2.3")),
             ),

@@ -137,3 +137,23 @@ async def test_pages_are_served_while_garbage_is_collected(service: Served) -> N
         service.client.admin.CollectGarbage(admin_pb2.CollectGarbageRequest()),
     )
     assert {answer.body.data for answer in answers} == {b"three"}
+
+
+async def test_changes_are_streamed_as_they_happen(service: Served) -> None:
+    stream = service.client.sites.WatchSites(sites_pb2.WatchSitesRequest(namespace="default"))
+    messages = aiter(stream)
+    first = await anext(messages)
+    assert not first.HasField("change")
+    revision = await service.publish(index="one")
+    async with asyncio.timeout(20):
+        message = await anext(messages)
+        while not message.HasField("change"):
+            message = await anext(messages)
+    assert message.change.revision == revision
+    assert message.change.action == sites_pb2.SITE_ACTION_PUBLISHED
+    assert message.sequence == message.change.sequence > first.sequence
+    stream.cancel()
+    again = service.client.sites.WatchSites(sites_pb2.WatchSitesRequest(after_sequence=first.sequence))
+    resumed = [await anext(aiter(again)) for _ in range(2)]
+    assert resumed[1].change == message.change
+    again.cancel()

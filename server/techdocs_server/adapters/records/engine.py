@@ -41,6 +41,7 @@ class SqlDatabase:
     """
 
     def __init__(self, url: str, *, busy_timeout_seconds: float = 5) -> None:
+        self.url = url
         parsed = make_url(url)
         self.collector = CollectorLock(parsed)
         is_sqlite = parsed.get_backend_name() == "sqlite"

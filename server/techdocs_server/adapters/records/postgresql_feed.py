@@ -16,6 +16,8 @@ from techdocs_server.domain.entity import EntityRef
 
 _log = logging.getLogger(__name__)
 
+APPLICATION_NAME = "techdocs feed"
+"""What the database lists the feed's connection as."""
 _CONNECT_SECONDS = 5
 _PAUSE_SECONDS = 0.5
 _ECHO_SECONDS = 2.0
@@ -48,7 +50,7 @@ class PostgreSQLFeed:
             is_found = False
             try:
                 connection = await psycopg.AsyncConnection.connect(
-                    self._conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS
+                    self._conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name=APPLICATION_NAME
                 )
                 async with connection:
                     for channel in (BUILD_CHANNEL, SITE_CHANNEL, self._echo):

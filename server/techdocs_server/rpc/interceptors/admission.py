@@ -10,7 +10,7 @@ from techdocs_server.domain.errors import ServerDraining, ServerOverloaded
 from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor
 
 # Calls that wait for a build. They cost a task each and no work, and must not keep readers out.
-WAITING_METHODS = frozenset({"SyncSite", "StreamSync", "WatchBuild", "CollectGarbage"})
+WAITING_METHODS = frozenset({"SyncSite", "StreamSync", "WatchBuild", "WatchSites", "CollectGarbage"})
 # Calls that send a site. Each holds up to some 10 MB and one of the store's writers now and then.
 UPLOADING_METHODS = frozenset({"PublishSite"})
 # Waiting calls may be this many times as many as working ones, and uploading ones this part of them.

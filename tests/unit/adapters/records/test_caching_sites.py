@@ -165,3 +165,68 @@ async def test_pointer_unused_for_longest_is_forgotten_first(
     for one in (entities[0], entities[2], entities[3], entities[1]):
         await records.pointer(one)
     assert inner.asked == [entities[1]]
+
+
+async def test_write_of_another_process_is_seen_when_it_is_heard_of(
+    records: CachingSiteRecords, inner: ObservedSiteRecords
+) -> None:
+    first = await published(records, FIRST)
+    await records.pointer(SITE)
+    second = await published(inner, SECOND, expected=first)
+    assert await records.pointer(SITE) == first
+    records.heard(SITE)
+    assert await records.pointer(SITE) == second
+
+
+async def test_answer_that_was_under_way_when_a_write_was_heard_of_is_not_kept(
+    records: CachingSiteRecords, inner: ObservedSiteRecords
+) -> None:
+    first = await published(inner, FIRST)
+    inner.may_answer.clear()
+    reading = asyncio.create_task(records.pointer(SITE))
+    await eventually(lambda: bool(inner.asked), what="the records are asked")
+    second = await published(inner, SECOND, expected=first)
+    records.heard(SITE)
+    inner.may_answer.set()
+    assert await reading == first
+    assert await records.pointer(SITE) == second
+
+
+async def test_nothing_is_certain_while_nobody_hears_of_writes(
+    records: CachingSiteRecords, inner: ObservedSiteRecords
+) -> None:
+    first = await published(records, FIRST)
+    await records.pointer(SITE)
+    records.lost()
+    second = await published(inner, SECOND, expected=first)
+    assert await records.pointer(SITE) == second
+    inner.is_down = True
+    assert await records.pointer(SITE) == second
+    inner.is_down = False
+    third = await published(inner, FIRST, expected=second)
+    records.found()
+    assert await records.pointer(SITE) == third
+    asked = len(inner.asked)
+    assert await records.pointer(SITE) == third
+    assert len(inner.asked) == asked
+
+
+async def test_pointer_is_asked_for_again_when_it_is_old(inner: ObservedSiteRecords) -> None:
+    records = CachingSiteRecords(inner, max_age_seconds=0.05)
+    first = await published(records, FIRST)
+    await records.pointer(SITE)
+    second = await published(inner, SECOND, expected=first)
+
+    async def seen() -> bool:
+        return await records.pointer(SITE) == second
+
+    await eventually(seen, what="the new pointer is seen")
+
+
+async def test_every_write_is_told(inner: ObservedSiteRecords) -> None:
+    told: list[EntityRef] = []
+    records = CachingSiteRecords(inner, changed=told.append)
+    first = await published(records, FIRST)
+    assert told == [SITE]
+    await records.delete_site(SITE, expected=first, now=NOON)
+    assert told == [SITE, SITE]
