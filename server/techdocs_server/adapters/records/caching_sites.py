@@ -145,6 +145,7 @@ class CachingSiteRecords:
     ) -> None:
         """Delete a revision. Moves no pointer."""
         await self._inner.delete_revision(entity, revision, now=now, cause=cause)
+        self._changed(entity)
 
     async def pin_revision(
         self,
@@ -156,7 +157,9 @@ class CachingSiteRecords:
         cause: Cause = Cause(SiteAction.REVISION_PINNED),  # noqa: B008 - it does not change
     ) -> Revision:
         """Pin a revision or end that. Moves no pointer."""
-        return await self._inner.pin_revision(entity, revision, pinned=pinned, now=now, cause=cause)
+        kept = await self._inner.pin_revision(entity, revision, pinned=pinned, now=now, cause=cause)
+        self._changed(entity)
+        return kept
 
     async def _asked(self, entity: EntityRef) -> SitePointer | None:
         """Ask the inner records, and remember their answer unless a write overlapped it."""
