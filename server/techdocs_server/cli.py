@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from techdocs_server.capabilities import service_version
 from techdocs_server.cli_publish import publish
+from techdocs_server.cli_sites import register
 from techdocs_server.one_build import BuildRefused, build_once
 from techdocs_server.running import Say, run_bridge, run_everything, run_server, run_worker
 from techdocs_server.settings import Settings, SettingsInvalid, load_settings
@@ -113,6 +114,7 @@ def openapi(config: Path | None, server_url: str) -> None:
 
 
 main.add_command(publish)
+register(main)
 
 
 def _refusal(refused: BuildRefused) -> list[str]:

@@ -8,25 +8,15 @@ import uuid
 from pathlib import Path
 
 import click
-from techdocs.v1 import entity_pb2, publish_pb2
+from techdocs.v1 import publish_pb2
 
+from techdocs_server.client.arguments import entity_message, entity_of
 from techdocs_server.client.channel import ClientOptions, open_channel, report_errors, server_options
 from techdocs_server.client.progress import counted, readable_bytes, shown_progress
 from techdocs_server.client.publishing import publish_folder
 from techdocs_server.client.retrying import Patience
 from techdocs_server.client.site_folder import SiteFolder, read_site
 from techdocs_server.domain.entity import EntityRef
-
-
-def _entity(_context: click.Context, _parameter: click.Parameter, value: str) -> EntityRef:
-    parts = value.split("/")
-    if len(parts) != 3:
-        raise click.BadParameter("must be NAMESPACE/KIND/NAME, for example default/component/docs")
-    namespace, kind, name = parts
-    try:
-        return EntityRef.of(namespace=namespace, kind=kind, name=name)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def _uuid(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
@@ -38,7 +28,7 @@ def _uuid(_context: click.Context, _parameter: click.Parameter, value: str | Non
 
 @click.command()
 @server_options
-@click.option("--entity", required=True, metavar="NAMESPACE/KIND/NAME", callback=_entity, help="Whose site it is.")
+@click.option("--entity", required=True, metavar="NAMESPACE/KIND/NAME", callback=entity_of, help="Whose site it is.")
 @click.option(
     "--directory", required=True, type=click.Path(path_type=Path), help="Folder that mkdocs build has written."
 )
@@ -67,7 +57,7 @@ def publish(
     server is unavailable, and 78 when the token or certificates cannot be used.
     """
     header = publish_pb2.PublishHeader(
-        entity=entity_pb2.EntityRef(namespace=entity.namespace, kind=entity.kind, name=entity.name),
+        entity=entity_message(entity),
         site_name=site_name,
         source_etag=source_etag,
         expected_revision=expected_revision,

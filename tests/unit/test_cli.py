@@ -14,9 +14,10 @@ from techdocs_server.settings import Settings, load_settings
 
 from tests.support.services import environment
 
-COMMANDS = ("bridge", "build", "check-config", "openapi", "publish", "serve", "server", "worker")
 # These take settings alone.
-WITHOUT_OPTIONS = tuple(command for command in COMMANDS if command not in ("build", "publish"))
+WITHOUT_OPTIONS = ("bridge", "check-config", "openapi", "serve", "server", "worker")
+OPERATORS = ("builds", "changes", "delete", "gc", "logs", "pin", "revisions", "rollback", "sites", "unpin")
+COMMANDS = tuple(sorted((*WITHOUT_OPTIONS, *OPERATORS, "build", "publish")))
 EXIT_CONFIG = 78
 CHANGED: dict[str, object] = {
     "data_directory": '/srv/dokumente, 文档 \U0001f4d8 "quoted" back\\slash',
@@ -73,6 +74,10 @@ CHANGED: dict[str, object] = {
     "s3_credentials_profile": "profile",
     "s3_ca_certificates": "ca.pem",
     "compress_variants": False,
+    "gc_interval_seconds": 0.5,
+    "gc_grace_seconds": 0.75,
+    "retention_revisions": 12,
+    "retention_days": 1.5,
     "log_level": "error",
     "log_format": "json",
     "serve_without_authentication": True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,10 +54,11 @@ def abort(
     message: str,
     *,
     retry_seconds: float | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> str:
     """Abort as this service does."""
     status = status_pb2.Status(code=code.value[0], message=message)
-    status.details.append(_packed(error_details_pb2.ErrorInfo(reason=reason, domain="techdocs")))
+    status.details.append(_packed(error_details_pb2.ErrorInfo(reason=reason, domain="techdocs", metadata=metadata)))
     if retry_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(retry_seconds * 1e9))
