@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import grpc
 from google.rpc import error_details_pb2
 
 from tests.conformance.processes import Ended, installed, run
@@ -42,7 +43,13 @@ class GRPCurl:
     """grpcurl."""
 
     async def call(self, target: str, service: str, method: str, request: object) -> Sequence[Any]:
-        return _answers(await self._run("-d", json.dumps(request), target, f"{service}/{method}"))
+        return _answers(await self._run("-d", _messages(request), target, f"{service}/{method}"))
+
+    async def call_for(self, seconds: float, target: str, service: str, method: str, request: object) -> Sequence[Any]:
+        """Return what a stream without an end brings within some seconds."""
+        ended = await self._run("-max-time", str(seconds), "-d", json.dumps(request), target, f"{service}/{method}")
+        assert ended.status == 64 + grpc.StatusCode.DEADLINE_EXCEEDED.value[0], ended.errors
+        return list(_documents(ended.output))
 
     async def failure(self, target: str, service: str, method: str, request: object) -> Failure:
         ended = await self._run("-d", json.dumps(request), target, f"{service}/{method}")
@@ -72,7 +79,7 @@ class BufCurl:
     reflection: str
 
     async def call(self, target: str, service: str, method: str, request: object) -> Sequence[Any]:
-        return _answers(await self._run("-d", json.dumps(request), f"http://{target}/{service}/{method}"))
+        return _answers(await self._run("-d", _messages(request), f"http://{target}/{service}/{method}"))
 
     async def failure(self, target: str, service: str, method: str, request: object) -> Failure:
         ended = await self._run("-d", json.dumps(request), f"http://{target}/{service}/{method}")
@@ -91,6 +98,11 @@ class BufCurl:
     async def _run(self, *arguments: str) -> Ended:
         flags = ["--protocol", "grpc", "--http2-prior-knowledge", "--reflect-protocol", self.reflection]
         return await run(installed("buf"), "curl", *flags, *arguments)
+
+
+def _messages(request: object) -> str:
+    """Return the documents of a stream, or of the one message."""
+    return "\n".join(map(json.dumps, request if isinstance(request, list) else [request]))
 
 
 def _answers(ended: Ended) -> Sequence[Any]:

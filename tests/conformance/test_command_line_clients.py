@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 
@@ -11,7 +13,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
-from techdocs.v1 import builds_pb2, capabilities_pb2, docs_pb2, sites_pb2
+from techdocs.v1 import admin_pb2, builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2
 
 from tests.conformance.command_line_clients import BufCurl, Client, GRPCurl
 from tests.support.published import Catalog, Deployment, deployed
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SERVICES = [
     service
-    for module in (builds_pb2, capabilities_pb2, docs_pb2, sites_pb2)
+    for module in (admin_pb2, builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 METHODS: Mapping[str, MethodDescriptor] = {method.name: method for service in SERVICES for method in service.methods}
@@ -33,8 +35,11 @@ CLIENTS: Mapping[str, Client] = {
 
 DEMO = {"kind": "component", "name": "demo"}
 NOBODY = {"kind": "component", "name": "nobody"}
+PUBLISHED = {"kind": "component", "name": "by-hand"}
+PAGE = b"<title>By hand</title>"
+SHA256 = hashlib.sha256(PAGE).hexdigest()
 NEVER = "f" * 64
-# BUILD and REVISION stand for a build that ended and for the current revision.
+# BUILD, REVISION and EARLIER stand for a build that ended, for the current revision and for one before it.
 REQUESTS: Mapping[str, object] = {
     "SyncSite": {"entity": DEMO},
     "StreamSync": {"entity": DEMO, "build": "BUILD", "afterSequence": "1"},
@@ -55,7 +60,20 @@ REQUESTS: Mapping[str, object] = {
     "ListRevisions": {"entity": DEMO},
     "GetRevision": {"entity": DEMO, "revision": "REVISION"},
     "RollbackSite": {"entity": DEMO, "revision": "REVISION"},
+    "DeleteRevision": {"entity": DEMO, "revision": "EARLIER"},
+    "PinRevision": {"entity": DEMO, "revision": "REVISION"},
+    "UnpinRevision": {"entity": DEMO, "revision": "REVISION"},
+    "ListSiteChanges": {"entity": DEMO},
+    "CollectGarbage": {"dryRun": True},
+    "FindMissingBlobs": {"entity": PUBLISHED, "digests": [{"sha256": SHA256, "sizeBytes": len(PAGE)}]},
+    # A stream is documents one after the other.
+    "PublishSite": [
+        {"header": {"entity": PUBLISHED, "siteName": "By hand"}},
+        {"manifest": {"files": [{"path": "index.html", "digest": {"sha256": SHA256, "sizeBytes": len(PAGE)}}]}},
+        {"chunk": {"sha256": SHA256, "offset": 0, "data": base64.b64encode(PAGE).decode()}},
+    ],
 }
+ENDLESS = {"WatchSites"}
 REFUSED: Mapping[str, tuple[object, grpc.StatusCode, str]] = {
     "SyncSite": ({"entity": NOBODY}, grpc.StatusCode.NOT_FOUND, "ENTITY_NOT_FOUND"),
     "StreamSync": ({"entity": NOBODY}, grpc.StatusCode.NOT_FOUND, "ENTITY_NOT_FOUND"),
@@ -86,7 +104,7 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def names(service: Deployment) -> Mapping[str, str]:
-    """What BUILD and REVISION stand for."""
+    """What BUILD, REVISION and EARLIER stand for."""
     (site,) = await GRPCurl().call(service.server.grpc, "techdocs.v1.SiteService", "GetSite", {"entity": DEMO})
     (built,) = await GRPCurl().call(service.server.grpc, "techdocs.v1.BuildService", "ListBuilds", {})
     revision = site["site"].get("currentRevision") or site["site"]["current_revision"]
@@ -101,7 +119,7 @@ def filled(request: object, names: Mapping[str, str]) -> object:
 
 
 async def test_every_method_has_a_case() -> None:
-    assert set(REQUESTS) == set(METHODS)
+    assert set(REQUESTS) | ENDLESS == set(METHODS)
     assert set(REFUSED) <= set(METHODS)
 
 
@@ -138,7 +156,7 @@ async def test_services_methods_and_messages_are_described(service: Deployment) 
         assert form in text
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", REQUESTS)
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 async def test_method_answers_with_its_messages(
     service: Deployment, names: Mapping[str, str], client: Client, method: str
@@ -152,6 +170,15 @@ async def test_method_answers_with_its_messages(
         assert len(answers) > 2, "a stream of several messages"
     else:
         assert len(answers) == 1
+
+
+async def test_stream_without_end_shows_what_comes_until_one_has_seen_enough(service: Deployment) -> None:
+    first = await GRPCurl().call_for(
+        2.0, service.server.grpc, "techdocs.v1.SiteService", "WatchSites", {"afterSequence": "0"}
+    )
+    assert first[0] == {}
+    assert first[1]["change"]["action"] == "SITE_ACTION_PUBLISHED"
+    assert int(first[1]["sequence"]) >= 1
 
 
 @pytest.mark.parametrize("method", REFUSED)

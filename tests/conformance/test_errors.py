@@ -186,6 +186,22 @@ async def internal(stage: Stage) -> httpx.Response:
                 database.execute(change, ["succeeded", identity])
 
 
+async def revision_is_current(stage: Stage) -> httpx.Response:
+    current = (await stage.client.get(DEMO)).json()["currentRevision"]
+    return await stage.client.delete(f"{DEMO}/revisions/{current}")
+
+
+async def revision_pinned(stage: Stage) -> httpx.Response:
+    site = "/v1/sites/default/component/moved"
+    revisions = (await stage.client.get(f"{site}/revisions")).json()["revisions"]
+    other = next(revision["revision"] for revision in revisions if not revision["current"])
+    assert (await stage.client.post(f"{site}/revisions/{other}:pin", json={})).status_code == 200
+    try:
+        return await stage.client.delete(f"{site}/revisions/{other}")
+    finally:
+        assert (await stage.client.post(f"{site}/revisions/{other}:unpin", json={})).status_code == 200
+
+
 async def sync_overtaken_by_rollback(stage: Stage) -> httpx.Response:
     """Build moved, and make another of its revisions current before the build publishes."""
     site = "/v1/sites/default/component/moved"
@@ -205,6 +221,7 @@ PRODUCERS: Mapping[str, Callable[[Stage], Awaitable[httpx.Response]]] = {
         revision_not_found, content_not_found, build_not_found, no_docs_source, build_in_progress, etag_mismatch,
         revision_conflict, build_cancelled, build_failed, server_overloaded, build_queue_full, quota_exceeded,
         storage_unavailable, catalog_unavailable, server_draining, deadline_exceeded, content_corrupt, internal,
+        revision_is_current, revision_pinned,
     )
 }  # fmt: skip
 
@@ -220,10 +237,23 @@ async def stage(make_stage: Callable[[str], Awaitable[Stage]], request: pytest.F
     return await make_stage(request.param)
 
 
+OVER_GRPC: Mapping[str, str] = {
+    "STREAM_ORDER_INVALID": "test_publishing.py",
+    "MANIFEST_INVALID": "test_publishing.py",
+    "DIGEST_MISMATCH": "test_publishing.py",
+    "BLOBS_MISSING": "test_publishing.py",
+    "PUBLISH_DISABLED": "test_publishing.py",
+    "COLLECTION_RUNNING": "test_site_upkeep.py",
+}
+"""Reasons that no request of REST alone can have at will, and the file among tests/unit/rpc that brings them about."""
+
+
 async def test_every_reason_is_documented_and_brought_about() -> None:
     names = set(errors_pb2.ErrorReason.keys()) - {"ERROR_REASON_UNSPECIFIED"}
     assert {f"ERROR_REASON_{reason}" for reason in DOCUMENTED} == names
-    assert set(PRODUCERS) == set(DOCUMENTED)
+    assert set(PRODUCERS) | set(OVER_GRPC) == set(DOCUMENTED)
+    rpc = Path(__file__).parents[1] / "unit" / "rpc"
+    assert [reason for reason, file in OVER_GRPC.items() if reason not in (rpc / file).read_text()] == []
 
 
 METADATA: Mapping[str, set[str]] = {
