@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import sqlite3
@@ -81,6 +82,33 @@ async def build_in_progress(stage: Stage) -> httpx.Response:
         refused = await stage.client.delete("/v1/sites/default/component/held")
     assert (await waiting).status_code == 200
     return refused
+
+
+async def revision_is_current(stage: Stage) -> httpx.Response:
+    current = (await stage.client.get(DEMO)).json()["currentRevision"]
+    return await stage.client.delete(f"{DEMO}/revisions/{current}")
+
+
+async def revision_pinned(stage: Stage) -> httpx.Response:
+    moved = "/v1/sites/default/component/moved"
+    revisions = (await stage.client.get(f"{moved}/revisions")).json()["revisions"]
+    other = next(revision["revision"] for revision in revisions if not revision["current"])
+    pinned = await stage.client.post(f"{moved}/revisions/{other}:pin", json={})
+    assert pinned.status_code == 200, pinned.text
+    try:
+        return await stage.client.delete(f"{moved}/revisions/{other}")
+    finally:
+        await stage.client.post(f"{moved}/revisions/{other}:unpin", json={})
+
+
+async def collection_running(stage: Stage) -> httpx.Response:
+    # What a collector that died was about to delete makes the next one wait for some seconds.
+    with closing(sqlite3.connect(stage.deployment.data / "records.sqlite3")) as database, database:
+        database.execute("INSERT OR IGNORE INTO doomed_blobs (sha256) VALUES (?)", [NEVER])
+    collect = [stage.client.post("/v1/garbage:collect", json={"dryRun": True}) for _ in range(2)]
+    answers = await asyncio.gather(*collect)
+    assert sorted(answer.status_code == 200 for answer in answers) == [False, True]
+    return next(answer for answer in answers if answer.status_code != 200)
 
 
 async def etag_mismatch(stage: Stage) -> httpx.Response:
@@ -219,6 +247,7 @@ PRODUCERS: Mapping[str, Callable[[Stage], Awaitable[httpx.Response]]] = {
     for producer in (
         field_invalid, page_token_invalid, range_not_satisfiable, request_id_reused, entity_not_found, site_not_found,
         revision_not_found, content_not_found, build_not_found, no_docs_source, build_in_progress, etag_mismatch,
+        revision_is_current, revision_pinned, collection_running,
         revision_conflict, build_cancelled, build_failed, server_overloaded, build_queue_full, quota_exceeded,
         storage_unavailable, catalog_unavailable, server_draining, deadline_exceeded, content_corrupt, internal,
         revision_is_current, revision_pinned,
