@@ -39,7 +39,7 @@ PUBLISHED = {"kind": "component", "name": "by-hand"}
 PAGE = b"<title>By hand</title>"
 SHA256 = hashlib.sha256(PAGE).hexdigest()
 NEVER = "f" * 64
-# BUILD, REVISION and EARLIER stand for a build that ended, for the current revision and for one before it.
+# BUILD and REVISION stand for a build that ended and for the current revision.
 REQUESTS: Mapping[str, object] = {
     "SyncSite": {"entity": DEMO},
     "StreamSync": {"entity": DEMO, "build": "BUILD", "afterSequence": "1"},
@@ -60,7 +60,6 @@ REQUESTS: Mapping[str, object] = {
     "ListRevisions": {"entity": DEMO},
     "GetRevision": {"entity": DEMO, "revision": "REVISION"},
     "RollbackSite": {"entity": DEMO, "revision": "REVISION"},
-    "DeleteRevision": {"entity": DEMO, "revision": "EARLIER"},
     "PinRevision": {"entity": DEMO, "revision": "REVISION"},
     "UnpinRevision": {"entity": DEMO, "revision": "REVISION"},
     "ListSiteChanges": {"entity": DEMO},
@@ -74,6 +73,8 @@ REQUESTS: Mapping[str, object] = {
     ],
 }
 ENDLESS = {"WatchSites"}
+# What is deleted cannot be deleted by the next client: its refusal must do.
+ONCE = {"DeleteRevision"}
 REFUSED: Mapping[str, tuple[object, grpc.StatusCode, str]] = {
     "SyncSite": ({"entity": NOBODY}, grpc.StatusCode.NOT_FOUND, "ENTITY_NOT_FOUND"),
     "StreamSync": ({"entity": NOBODY}, grpc.StatusCode.NOT_FOUND, "ENTITY_NOT_FOUND"),
@@ -88,6 +89,11 @@ REFUSED: Mapping[str, tuple[object, grpc.StatusCode, str]] = {
         "RANGE_NOT_SATISFIABLE",
     ),
     "DeleteSite": ({"entity": DEMO, "etag": "another"}, grpc.StatusCode.ABORTED, "ETAG_MISMATCH"),
+    "DeleteRevision": (
+        {"entity": DEMO, "revision": "REVISION"},
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "REVISION_IS_CURRENT",
+    ),
     "GetRevision": ({"entity": DEMO, "revision": NEVER}, grpc.StatusCode.NOT_FOUND, "REVISION_NOT_FOUND"),
 }
 
@@ -104,7 +110,7 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def names(service: Deployment) -> Mapping[str, str]:
-    """What BUILD, REVISION and EARLIER stand for."""
+    """What BUILD and REVISION stand for."""
     (site,) = await GRPCurl().call(service.server.grpc, "techdocs.v1.SiteService", "GetSite", {"entity": DEMO})
     (built,) = await GRPCurl().call(service.server.grpc, "techdocs.v1.BuildService", "ListBuilds", {})
     revision = site["site"].get("currentRevision") or site["site"]["current_revision"]
@@ -119,7 +125,7 @@ def filled(request: object, names: Mapping[str, str]) -> object:
 
 
 async def test_every_method_has_a_case() -> None:
-    assert set(REQUESTS) | ENDLESS == set(METHODS)
+    assert set(REQUESTS) | ENDLESS | ONCE == set(METHODS)
     assert set(REFUSED) <= set(METHODS)
 
 
@@ -183,9 +189,12 @@ async def test_stream_without_end_shows_what_comes_until_one_has_seen_enough(ser
 
 @pytest.mark.parametrize("method", REFUSED)
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
-async def test_refusal_shows_its_reason(service: Deployment, client: Client, method: str) -> None:
+async def test_refusal_shows_its_reason(
+    service: Deployment, names: Mapping[str, str], client: Client, method: str
+) -> None:
     request, code, reason = REFUSED[method]
-    failure = await client.failure(service.server.grpc, METHODS[method].containing_service.full_name, method, request)
+    described = METHODS[method].containing_service.full_name
+    failure = await client.failure(service.server.grpc, described, method, filled(request, names))
     assert failure.code == code.value[0]
     assert (failure.info.reason, failure.info.domain) == (reason, "techdocs")
 

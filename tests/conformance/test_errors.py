@@ -214,22 +214,6 @@ async def internal(stage: Stage) -> httpx.Response:
                 database.execute(change, ["succeeded", identity])
 
 
-async def revision_is_current(stage: Stage) -> httpx.Response:
-    current = (await stage.client.get(DEMO)).json()["currentRevision"]
-    return await stage.client.delete(f"{DEMO}/revisions/{current}")
-
-
-async def revision_pinned(stage: Stage) -> httpx.Response:
-    site = "/v1/sites/default/component/moved"
-    revisions = (await stage.client.get(f"{site}/revisions")).json()["revisions"]
-    other = next(revision["revision"] for revision in revisions if not revision["current"])
-    assert (await stage.client.post(f"{site}/revisions/{other}:pin", json={})).status_code == 200
-    try:
-        return await stage.client.delete(f"{site}/revisions/{other}")
-    finally:
-        assert (await stage.client.post(f"{site}/revisions/{other}:unpin", json={})).status_code == 200
-
-
 async def sync_overtaken_by_rollback(stage: Stage) -> httpx.Response:
     """Build moved, and make another of its revisions current before the build publishes."""
     site = "/v1/sites/default/component/moved"
