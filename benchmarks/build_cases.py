@@ -1,7 +1,7 @@
 """The cases of ``benchmarks.build``: what is done how often, and beside what.
 
 A plain build of a large site takes minutes. It runs once, and every row of a site
-of that size is beside it.
+of that size is beside it; those about storing are beside one run of techdocs-cli, in `stored_cases`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.built_site import Built, ServedSource, Source, copied, corpus, plain_build, plain_peak, served
-from benchmarks.pairs import Row, in_turn
+from benchmarks.built_site import Source, copied, corpus, plain_build, plain_peak, served
+from benchmarks.pairs import Row, beside, in_turn
 
 _MEBIBYTE = 1024 * 1024
 _TARGETS = {
-    "cold-20": 0.75, "cold-450": 0.60, "edit-1600": 0.015, "add-1600": 0.35, "unchanged-1600": 0.005, "memory-450": 1.5,
+    "cold-20": 0.75, "cold-450": 0.60, "edit-1600": 0.015, "add-1600": 0.35, "memory-450": 1.5,
 }  # fmt: skip
 EDIT_TARGET_SECONDS = 1.5
-OBJECTS_TARGET = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +61,20 @@ class Cases:
                     with copied(tree) as source:
                         yield await measured(case, source)
 
-    async def large(self) -> AsyncIterator[tuple[str, Row]]:
-        """Yield the rows of the large site, each with its unit, all from one server and one plain build."""
-        pages = self._plan.large
-        edit, unchanged, objects, add = (f"{what}-{pages}" for what in ("edit", "unchanged", "objects", "add"))
-        if not any(self._wants(case) for case in (edit, unchanged, objects, add)):
+    async def large(self) -> AsyncIterator[Row]:
+        """Yield the rows in seconds of the large site, all from one server and one plain build."""
+        edit, add = (f"{what}-{self._plan.large}" for what in ("edit", "add"))
+        if not self._wants(edit) and not self._wants(add):
             return
-        with corpus(pages) as source:
+        with corpus(self._plan.large) as source:
             plain = await plain_build(source)
             async with served(source) as site:
                 await site.sync()
                 await site.edit()
                 if self._wants(edit):
-                    yield "s", await self._beside(edit, site.edit, plain.seconds, self._plan.fast_rounds)
-                if self._wants(unchanged):
-                    yield "s", await self._beside(unchanged, site.unchanged, plain.seconds, self._plan.fast_rounds)
-                if self._wants(objects):
-                    yield "blobs", await self._objects(objects, site, plain)
+                    yield await self._beside(edit, site.edit, plain, self._plan.fast_rounds)
                 if self._wants(add):
-                    yield "s", await self._beside(add, site.add, plain.seconds, self._plan.rounds)
+                    yield await self._beside(add, site.add, plain, self._plan.rounds)
 
     async def memory(self) -> Row | None:
         """Return the row of the memory of a cold build, in MiB."""
@@ -102,7 +96,7 @@ class Cases:
                 return await site.sync()
 
         async def plain() -> float:
-            return (await plain_build(source)).seconds
+            return await plain_build(source)
 
         return await in_turn(case, ours, plain, rounds=self._plan.rounds, better="lower", target=_TARGETS.get(case))
 
@@ -111,17 +105,12 @@ class Cases:
         async with served(source) as site:
             await site.sync()
             await site.edit()
-            return await self._beside(case, site.edit, plain.seconds, self._plan.fast_rounds)
+            return await self._beside(case, site.edit, plain, self._plan.fast_rounds)
 
     @staticmethod
     async def _beside(case: str, ours: Callable[[], Awaitable[float]], plain: float, rounds: int) -> Row:
         return _row(case, statistics.median([await ours() for _ in range(rounds)]), plain)
 
-    @staticmethod
-    async def _objects(case: str, site: ServedSource, plain: Built) -> Row:
-        return _row(case, await site.blobs_of_an_edit(), plain.files, target=OBJECTS_TARGET / plain.files)
 
-
-def _row(case: str, ours: float, peer: float, *, target: float | None = None) -> Row:
-    target = _TARGETS.get(case) if target is None else round(target, 4)
-    return Row(case, round(ours, 4), round(peer, 4), round(ours / peer, 4), target, "lower")
+def _row(case: str, ours: float, peer: float) -> Row:
+    return beside(case, ours, peer, target=_TARGETS.get(case), better="lower")

@@ -27,6 +27,8 @@ _DESCRIPTOR = (
     "  annotations:\n    backstage.io/techdocs-ref: dir:.\nspec: {type: service, owner: me, lifecycle: test}\n"
 )
 _BUILD_SECONDS = 1200.0
+_READ_SECONDS = 30.0
+_MOST_LISTED = 1000
 _LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 _ZYGOTE_SECONDS = 15.0
 
@@ -71,21 +73,17 @@ def _described(folder: Path) -> Source:
     return Source(folder)
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """What a plain build took and made."""
-
-    seconds: float
-    files: int
-
-
-async def plain_build(source: Source) -> Built:
-    """Run ``mkdocs build`` in a fresh process."""
+async def plain_build(source: Source) -> float:
+    """Run ``mkdocs build`` in a fresh process; return the seconds."""
     with tempfile.TemporaryDirectory(prefix="techdocs-plain-") as site:
-        began = time.perf_counter()
-        await _ended(await _mkdocs(source, site))
-        seconds = time.perf_counter() - began
-        return Built(seconds, sum(path.is_file() for path in Path(site).rglob("*")))
+        return await plain_build_into(source, Path(site))
+
+
+async def plain_build_into(source: Source, site: Path) -> float:
+    """Run ``mkdocs build`` in a fresh process and leave the site in a folder; return the seconds."""
+    began = time.perf_counter()
+    await _ended(await _mkdocs(source, str(site)))
+    return time.perf_counter() - began
 
 
 async def plain_peak(source: Source) -> int:
@@ -112,12 +110,11 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 class ServedSource:
     """A source in the catalog of a server that is up, and ready to build."""
 
-    def __init__(self, source: Source, service: RunningService, channel: grpc.aio.Channel, data: Path) -> None:
+    def __init__(self, source: Source, service: RunningService, channel: grpc.aio.Channel) -> None:
         self._source = source
         self._service = service
         self._builds = builds_pb2_grpc.BuildServiceStub(channel)
         self._docs = docs_pb2_grpc.DocsServiceStub(channel)
-        self._data = data
         self._edits = 0
         self._edited: tuple[Path, str] | None = None
 
@@ -139,7 +136,7 @@ class ServedSource:
         began = time.perf_counter()
         page.write_text(content)
         await self.sync()
-        shown = await self._content(path)
+        shown = await self.content(path)
         seconds = time.perf_counter() - began
         if text.encode() not in shown:
             raise RuntimeError(f"{path} does not say {text!r}")
@@ -163,20 +160,11 @@ class ServedSource:
         """Return the seconds of a sync that finds nothing to do."""
         return await self.sync(updates=False)
 
-    async def blobs_of_an_edit(self) -> int:
-        """Return how many blobs one edited page adds to the store."""
-        before = self._blobs()
-        await self.edit()
-        return self._blobs() - before
-
     async def peak(self) -> int:
         """Sync, and return the bytes that everything below the server took at most: the zygote, its builds, their workers."""
         with PeakMemory(self._service.process.pid, itself=False) as memory:
             await self.sync()
         return memory.peak_bytes
-
-    def _blobs(self) -> int:
-        return sum(path.is_file() for path in (self._data / "blobs").rglob("*"))
 
     async def _published_page(self) -> tuple[Path, str]:
         for page in self._source.pages():
@@ -190,14 +178,26 @@ class ServedSource:
         folder = place.parent if place.name in ("index", "README") else place
         for path in ((folder / "index.html").as_posix(), f"{place.as_posix()}.html"):
             with suppress(FileNotFoundError):
-                await self._content(path)
+                await self.content(path)
                 return path
         return None
 
-    async def _content(self, path: str) -> bytes:
+    async def contents(self) -> list[docs_pb2.ContentInfo]:
+        """Return every file of the site, in the server's order."""
+        found: list[docs_pb2.ContentInfo] = []
+        request = docs_pb2.ListContentsRequest(entity=ENTITY, page_size=_MOST_LISTED)
+        while True:
+            answer = await self._docs.ListContents(request, timeout=_READ_SECONDS)
+            found += answer.contents
+            if not answer.next_page_token:
+                return found
+            request.page_token = answer.next_page_token
+
+    async def content(self, path: str) -> bytes:
         """Return what a path of the site holds. Raises `FileNotFoundError`."""
+        request = docs_pb2.GetContentRequest(entity=ENTITY, path=path)
         try:
-            answer = await self._docs.GetContent(docs_pb2.GetContentRequest(entity=ENTITY, path=path), timeout=30)
+            answer = await self._docs.GetContent(request, timeout=_READ_SECONDS)
         except grpc.aio.AioRpcError as error:
             if error.code() == grpc.StatusCode.NOT_FOUND:
                 raise FileNotFoundError(path) from error
@@ -207,15 +207,18 @@ class ServedSource:
 
 
 @asynccontextmanager
-async def served(source: Source) -> AsyncIterator[ServedSource]:
-    """Run a server with an empty data directory; yield when it is ready to build. Its data are removed in the end."""
+async def served(source: Source, **settings: object) -> AsyncIterator[ServedSource]:
+    """Run a server with an empty data directory, and more settings; yield when it is ready to build.
+
+    Its data are removed in the end, but for those that the settings put elsewhere.
+    """
     with tempfile.TemporaryDirectory(prefix="techdocs-server-") as name:
         folder = Path(name)
         # What says that builds can be forked is a line of debugging.
         async with (
             running(
                 "server", folder, catalog=source.folder / "catalog-info.yaml", log_level="debug",
-                build_timeout_seconds=_BUILD_SECONDS,
+                build_timeout_seconds=_BUILD_SECONDS, **settings,
             ) as service,
             grpc.aio.insecure_channel(
                 service.grpc, options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES)]
@@ -223,7 +226,7 @@ async def served(source: Source) -> AsyncIterator[ServedSource]:
         ):  # fmt: skip
             await channel.channel_ready()
             await _ready(service)
-            yield ServedSource(source, service, channel, folder / "data")
+            yield ServedSource(source, service, channel)
 
 
 async def _ready(service: RunningService) -> None:

@@ -72,13 +72,18 @@ async def in_turn(
     return Row(case, round(ours_median, 4), round(peer_median, 4), round(ratio, 4), target, better)
 
 
+def beside(case: str, ours: float, peer: float, *, target: float | None, better: Better) -> Row:
+    """Return the row of two figures that were not measured in turn."""
+    return Row(case, round(ours, 4), round(peer, 4), round(ours / peer, 4), target, better)
+
+
 def report(rows: Sequence[Row], *, unit: str, peer: str, chosen: Options) -> None:
-    """Print the rows, as a table or as JSON lines."""
+    """Print the rows, as a table or as JSON lines that say unit and peer, too."""
     if not rows:
         sys.exit(f"no case is named {chosen.only}")
     if chosen.as_json:
         for row in rows:
-            print(json.dumps(asdict(row)))
+            print(json.dumps(asdict(row) | {"unit": unit, "beside": peer}))
         return
     width = max(len(row.case) for row in rows)
     print(f"{'case':{width}}  {f'ours ({unit})':>16}  {f'{peer} ({unit})':>24}  {'ratio':>8}  {'target':>8}  better")

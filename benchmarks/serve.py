@@ -1,8 +1,9 @@
-"""Serving one page of about 70 KB: requests per second against nginx serving the same file.
+"""Serving one page of about 70 KB: requests per second against nginx serving the same file; and pages from S3.
 
-Needs nginx and h2load (Debian: nginx-light, nghttp2-client). Everything listens
-on loopback. Cases: rest (GET /static/docs/... through the bridge), grpc
-(DocsService.GetContent), both with 8 connections and the service in one process.
+Cases: rest (GET /static/docs/... through the bridge), grpc (DocsService.GetContent),
+both with 8 connections and the service in one process; they need nginx and h2load
+(Debian: nginx-light, nghttp2-client). cold-s3 (GetContent of pages that nobody read
+before, from S3, beside a bare S3 client: see `cold_reads`). Everything listens on loopback.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 import grpc
 from techdocs.v1 import builds_pb2, builds_pb2_grpc, docs_pb2, docs_pb2_grpc, entity_pb2
 
+from benchmarks import cold_reads
 from benchmarks.pairs import Options, Row, in_turn, options, report
 from tests.support.ports import free_port
 from tests.support.services import running
@@ -134,15 +136,24 @@ async def measure(chosen: Options) -> tuple[list[Row], int]:
         return rows, len(page)
 
 
-def main() -> None:
-    """Measure and print."""
-    chosen = options(__doc__)
+def warm(chosen: Options) -> None:
+    """Measure and print what is beside nginx."""
     if missing := [tool for tool in ("nginx", "h2load") if shutil.which(tool) is None]:
         sys.exit(f"{' and '.join(missing)} must be installed (Debian: nginx-light, nghttp2-client)")
     rows, size = asyncio.run(measure(chosen))
     report(rows, unit="req/s", peer="nginx", chosen=chosen)
     if not chosen.as_json:
         print(f"one page of {size} bytes, {CONNECTIONS} connections")
+
+
+def main() -> None:
+    """Measure and print, each case in its own unit."""
+    chosen = options(__doc__)
+    if chosen.only != cold_reads.CASE:
+        warm(chosen)
+    if chosen.wants(cold_reads.CASE):
+        row = asyncio.run(cold_reads.cold_reads(rounds=3 if chosen.quick else 7))
+        report([row], unit="ms", peer=cold_reads.PEER, chosen=chosen)
 
 
 if __name__ == "__main__":

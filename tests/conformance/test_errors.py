@@ -234,7 +234,6 @@ PRODUCERS: Mapping[str, Callable[[Stage], Awaitable[httpx.Response]]] = {
         revision_is_current, revision_pinned, collection_running,
         revision_conflict, build_cancelled, build_failed, server_overloaded, build_queue_full, quota_exceeded,
         storage_unavailable, catalog_unavailable, server_draining, deadline_exceeded, content_corrupt, internal,
-        revision_is_current, revision_pinned,
     )
 }  # fmt: skip
 
@@ -256,7 +255,6 @@ OVER_GRPC: Mapping[str, str] = {
     "DIGEST_MISMATCH": "test_publishing.py",
     "BLOBS_MISSING": "test_publishing.py",
     "PUBLISH_DISABLED": "test_publishing.py",
-    "COLLECTION_RUNNING": "test_site_upkeep.py",
 }
 """Reasons that no request of REST alone can have at will, and the file among tests/unit/rpc that brings them about."""
 

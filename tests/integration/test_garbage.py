@@ -13,9 +13,10 @@ import pytest
 from techdocs.v1 import admin_pb2, sites_pb2
 
 from tests.integration.build_control import Site, building
-from tests.integration.test_other_stores import objects, storage
+from tests.integration.test_other_stores import objects
 from tests.support.postgresql import PostgreSQL
 from tests.support.published import Catalog, Deployment, deployed, site_path
+from tests.support.replicas import shared_stores
 from tests.support.rpc_client import component
 from tests.support.seaweedfs import SeaweedFS
 from tests.support.waiting import eventually
@@ -105,8 +106,8 @@ async def test_server_collects_by_itself(tmp_path: Path, catalog: Catalog) -> No
 
 @pytest.fixture
 async def site(tmp_path: Path, s3_server: SeaweedFS, postgresql_server: PostgreSQL) -> AsyncIterator[Site]:
-    settings = storage(s3_server, postgresql_server.new_database(), f"{tmp_path.name}/")
-    async with building(tmp_path, role="server", gc_grace_seconds=0, **settings) as running:
+    settings = shared_stores(s3_server, postgresql_server, f"{tmp_path.name}/")
+    async with building(tmp_path, role="serve", gc_grace_seconds=0, **settings) as running:
         yield running
 
 

@@ -19,16 +19,17 @@ from minio.error import MinioException
 ACCESS_KEY, SECRET_KEY = "tests", "tests-and-nothing-else"
 BUCKET = "techdocs"
 START_SECONDS = 60.0
-_PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc")  # fmt: skip
+_PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc", "metricsPort")  # fmt: skip
 
 
 @dataclass
 class SeaweedFS:
-    """A running server. ``endpoint`` is a URL."""
+    """A running server. ``endpoint`` is a URL, as is ``metrics``, where it counts what it does."""
 
     folder: Path
     arguments: list[str]
     endpoint: str
+    metrics: str
     process: subprocess.Popen[bytes]
 
     @property
@@ -44,8 +45,8 @@ class SeaweedFS:
 
 
 @contextmanager
-def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
-    """Run a server with its data in a folder until the context ends."""
+def seaweedfs(folder: Path, *, volumes: int = 50) -> Iterator[SeaweedFS]:
+    """Run a server with its data in a folder until the context ends. It holds ``volumes`` times 64 MB."""
     folder.mkdir(parents=True, exist_ok=True)
     identity = {
         "name": "tests",
@@ -58,10 +59,11 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
     arguments = [
         str(Path(sys.executable).with_name("weed")), "-logtostderr", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         f"-dir={folder / 'data'}", "-s3", f"-s3.config={folder / 's3.json'}", "-master.telemetry=false",
-        "-volume.max=50", "-master.volumeSizeLimitMB=64", f"-filer.localSocket={folder / 'f.sock'}",
+        f"-volume.max={volumes}", "-master.volumeSizeLimitMB=64", f"-filer.localSocket={folder / 'f.sock'}",
         f"-s3.localSocket={folder / 's.sock'}", "-s3.port.iceberg=0", "-s3.port.lance=0", *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
-    server = SeaweedFS(folder, arguments, f"http://127.0.0.1:{ports['s3.port']}", _start(folder, arguments))
+    endpoint, metrics = (f"http://127.0.0.1:{ports[name]}" for name in ("s3.port", "metricsPort"))
+    server = SeaweedFS(folder, arguments, endpoint, f"{metrics}/metrics", _start(folder, arguments))
     try:
         _await(server)
         yield server

@@ -44,7 +44,7 @@ def configure_logging(*, level: str, log_format: LogFormat) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # Libraries that narrate what our own lines say already.
-    for noisy in ("alembic", "uvicorn", "grpc", "asyncio", "httpcore"):
+    for noisy in ("alembic", "uvicorn", "grpc", "asyncio", "httpcore", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

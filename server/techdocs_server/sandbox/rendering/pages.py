@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from techdocs_server.sandbox.rendering.records import Body, Head
 from techdocs_server.sandbox.rendering.search import SearchParts, search_plugin
 from techdocs_server.sandbox.rendering.state import Kept, KeptPage, StateWriter
 from techdocs_server.sandbox.rendering.workers import WorkerFailed, in_parallel
+from techdocs_server.sandbox.rendering.written import Written
 
 if TYPE_CHECKING:
     import jinja2
@@ -48,14 +48,15 @@ class SitePage:
     """A page and what is known of it in this build.
 
     ``kept`` is what an earlier build left of the same rendering, ``head`` the page as
-    it is now, None when it depends on what cannot be looked at.
+    it is now, None when it depends on what cannot be looked at. ``body`` is as it is
+    stored: the page has its HTML only while its file is written.
     """
 
     page: Page
     key: str = ""
     kept: KeptPage | None = None
     head: Head | None = None
-    body: Body | None = None
+    body: bytes | None = None
     output: str = ""
     is_reused: bool = False
     entries_key: str = ""
@@ -127,23 +128,28 @@ class SitePages:
         """Render pages in children, as far as that goes."""
         if self._workers < 2 or len(missing) < 2 * self._workers:
             return {}
+        from mkdocs.structure.toc import TableOfContents
 
         def work(index: int) -> bytes:
             with silent_log():
-                return to_bytes(render(missing[index].page, self._config, self._files, self._sources))
+                page = missing[index].page
+                answer = to_bytes(render(page, self._config, self._files, self._sources))
+            # Here nobody asks for it again, and this process has others to render.
+            page.content, page.markdown, page.toc = "", "", TableOfContents([])
+            return answer
 
         # Which page failed, and how, is told by rendering them one after the other.
         with contextlib.suppress(WorkerFailed, OSError):
-            answers = in_parallel(len(missing), work, workers=self._workers, contiguous=False, done=self._step)
-            return {id(known): from_bytes(answer) for known, answer in zip(missing, answers, strict=True)}
+            answers = in_parallel(
+                len(missing), work, read=from_bytes, workers=self._workers, contiguous=False, done=self._step
+            )
+            return {id(known): answer for known, answer in zip(missing, answers, strict=True)}
         return {}
 
-    def _restore(self, known: SitePage, head: Head, body: Body | None) -> None:
+    def _restore(self, known: SitePage, head: Head, body: bytes | None) -> None:
         # Plugins look at every page before it is rendered, and monorepo gives it its address for edits.
         page = self._config.plugins.on_pre_page(known.page, config=self._config, files=self._files)
         head.restore(page, self._files)
-        if body is not None:
-            body.restore(page)
         known.head, known.body = head, body
         say_again(head.messages)
 
@@ -154,7 +160,9 @@ class SitePages:
             build._populate_page(known.page, self._config, self._files, dirty=False)
             return
         rendered = render(known.page, self._config, self._files, self._sources)
-        known.head, known.body = rendered.head, rendered.body
+        if rendered.head is not None:
+            known.head, known.body = rendered.head, rendered.body
+            known.page.content = ""
         self._step()
 
     # Second half: files.
@@ -203,57 +211,61 @@ class SitePages:
             if known.is_reused and known.kept:
                 known.entries = self._kept.entries(known.kept)
             elif answer := answers.get(id(known)):
-                messages, sizes, entries = json.loads(answer)
-                say_again(messages)
-                self._note_written(known, has_messages=bool(messages), sizes=sizes, entries=entries.encode())
+                say_again(answer.messages)
+                self._note_written(known, answer)
             else:
                 self._write_here(known)
             if self._search:
                 self._search.add(known.entries)
 
-    def _write_in_children(self, changed: Sequence[SitePage]) -> dict[int, bytes]:
+    def _write_in_children(self, changed: Sequence[SitePage]) -> dict[int, Written]:
         if self._key is None or self._workers < 2 or len(changed) < 2 * self._workers:
             return {}
 
         def work(index: int) -> bytes:
-            known = changed[index]
-            with silent_log(), tapped_log() as messages:
-                self._build(known)
-            return json.dumps([messages, self._sizes_of(known), self._entries(known).decode()]).encode()
+            with silent_log():
+                return self._written(changed[index]).to_bytes()
 
         with contextlib.suppress(WorkerFailed, OSError):
-            answers = in_parallel(len(changed), work, workers=self._workers, contiguous=True, done=self._step)
+            answers = in_parallel(
+                len(changed), work, read=Written.from_bytes, workers=self._workers, contiguous=True, done=self._step
+            )
             return {id(known): answer for known, answer in zip(changed, answers, strict=True)}
         return {}
 
     def _write_here(self, known: SitePage) -> None:
-        with tapped_log() as messages:
-            self._build(known)
-        self._note_written(
-            known, has_messages=bool(messages), sizes=self._sizes_of(known), entries=self._entries(known)
-        )
+        self._note_written(known, self._written(known))
         self._step()
 
+    def _written(self, known: SitePage) -> Written:
+        with tapped_log() as messages:
+            self._build(known)
+        written = Written(tuple(messages), self._sizes_of(known), self._entries(known))
+        if known.head is not None:
+            # Its body is there to be restored again. Held here, the HTML of all pages would be in memory at the end.
+            known.page.content = ""
+        return written
+
     @staticmethod
-    def _sizes_of(known: SitePage) -> Sequence[int]:
+    def _sizes_of(known: SitePage) -> tuple[int, int]:
         """Return the sizes of a page's file, 0 when it has none, and of its own content."""
         with contextlib.suppress(FileNotFoundError):
             return Path(known.page.file.abs_dest_path).stat().st_size, len(known.page.content or "")
         return 0, 0
 
-    def _note_written(self, known: SitePage, *, has_messages: bool, sizes: Sequence[int], entries: bytes) -> None:
-        known.entries = entries
-        size, body = sizes
+    def _note_written(self, known: SitePage, written: Written) -> None:
+        known.entries = written.entries
+        size, body = written.sizes
         self._sizes.add(size, body=body)
-        if has_messages or not size:
+        if written.messages or not size:
             # What is said while a page is written is said again only by writing it again.
             known.output = ""
 
     def _build(self, known: SitePage) -> None:
         from mkdocs.commands import build
 
-        if known.body is None and known.kept is not None:
-            self._kept.body(known.kept).restore(known.page)
+        if known.head is not None:
+            Body.from_bytes(self._body(known)).restore(known.page)
         pages = self._files.documentation_pages()
         build._build_page(known.page, self._config, pages, self._nav, self._env, dirty=False)
 
@@ -287,20 +299,21 @@ class SitePages:
 
     def _keep(self, state: StateWriter, known: SitePage, *, is_final: bool) -> None:
         assert known.head is not None  # noqa: S101 - for the type checker: the caller looked
-        if known.body is not None:
-            body = json.dumps(known.body.to_json(), separators=(",", ":")).encode()
-        else:
-            assert known.kept is not None  # noqa: S101 - a page is rendered or kept
-            body = self._kept.raw_body(known.kept)
         state.add(
             known.page.file.src_uri,
             key=known.key,
             head=known.head,
-            body=body,
+            body=self._body(known),
             output=known.output if is_final else "",
             entries_key=known.entries_key,
             entries=known.entries,
         )
+
+    def _body(self, known: SitePage) -> bytes:
+        if known.body is not None:
+            return known.body
+        assert known.kept is not None  # noqa: S101 - a page is rendered or kept
+        return self._kept.body(known.kept)
 
     def _step(self) -> None:
         # Each page takes two steps. What failed in a child is done again here.

@@ -24,9 +24,12 @@ _SNIPPET = b"8<"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A page whose Markdown is HTML. Without a head it cannot be used again."""
+    """A page whose Markdown is HTML. Without a head it cannot be used again, and its body is left out.
 
-    body: Body
+    ``body`` is as `state` stores it: one text of JSON takes less memory than what it says.
+    """
+
+    body: bytes
     head: Head | None
 
 
@@ -134,20 +137,22 @@ def render(page: Page, config: MkDocsConfig, files: Files, sources: PageSources)
     body = Body.of(page)
     needs = sources.dependencies(page, watched, opened)
     if needs is None:
-        return Rendered(body, None)
+        return Rendered(b"", None)
     try:
-        return Rendered(body, Head.of(page, body, tuple(messages), needs))
+        return Rendered(body.to_bytes(), Head.of(page, body, tuple(messages), needs))
     except NotPlain:
-        return Rendered(body, None)
+        return Rendered(b"", None)
 
 
 def to_bytes(rendered: Rendered) -> bytes:
     """Return a rendered page as a child sends it."""
     head = rendered.head and rendered.head.to_json()
-    return json.dumps([head, rendered.body.to_json()], separators=(",", ":")).encode()
+    # JSON has no line feeds of its own here.
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + rendered.body
 
 
 def from_bytes(content: bytes) -> Rendered:
     """Return what `to_bytes` was given."""
-    head, body = json.loads(content)
-    return Rendered(Body.from_json(body), Head.from_json(head) if head else None)
+    head, _, body = content.partition(b"\n")
+    document = json.loads(head)
+    return Rendered(body, Head.from_json(document) if document else None)

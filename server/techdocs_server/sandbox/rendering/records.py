@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,15 @@ class Body:
         if not isinstance(content, str):
             raise ValueError("a page has no text")
         return cls(content, toc)
+
+    def to_bytes(self) -> bytes:
+        """Return the form in which bodies are stored, which has no line feed."""
+        return json.dumps(self.to_json(), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Body:
+        """Raise `ValueError` for anything else than `to_bytes` gives."""
+        return cls.from_json(json.loads(content))
 
     @classmethod
     def of(cls, page: Page) -> Body:

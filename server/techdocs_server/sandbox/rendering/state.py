@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from techdocs_server.sandbox.rendering.records import Body, Head
+from techdocs_server.sandbox.rendering.records import Head
 from techdocs_server.sandbox.rendering.values import Json, digest
 
 FORMAT = 1
@@ -60,12 +60,8 @@ class Kept:
     _bodies: bytes | mmap.mmap = b""
     _entries: bytes | mmap.mmap = b""
 
-    def body(self, page: KeptPage) -> Body:
-        """Return the body of a page. Raises `ValueError` when it is none, which only a wrong writer leaves."""
-        return Body.from_json(json.loads(self.raw_body(page)))
-
-    def raw_body(self, page: KeptPage) -> bytes:
-        """Return the body of a page as it is stored."""
+    def body(self, page: KeptPage) -> bytes:
+        """Return the body of a page as it is stored; only a wrong writer leaves one that `Body` cannot read."""
         return _part(self._bodies, page.body)
 
     def entries(self, page: KeptPage) -> bytes:

@@ -9,9 +9,11 @@ import signal
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from techdocs_server.sandbox.isolation.privileges import die_with_parent
 
+T = TypeVar("T")
 _FRAME = struct.Struct("!BII")
 _DONE, _FAILED, _OVER_A_LIMIT = 0, 1, 2
 _CHUNK_BYTES = 1024 * 1024
@@ -49,9 +51,15 @@ def processors() -> int:
 
 
 def in_parallel(
-    items: int, work: Callable[[int], bytes], *, workers: int, contiguous: bool, done: Callable[[], None]
-) -> list[bytes]:
-    """Return ``work(index)`` for every index, done by at most ``workers`` children.
+    items: int,
+    work: Callable[[int], bytes],
+    *,
+    read: Callable[[bytes], T],
+    workers: int,
+    contiguous: bool,
+    done: Callable[[], None],
+) -> list[T]:
+    """Return ``read(work(index))`` for every index: the work done by at most ``workers`` children, read as it arrives.
 
     ``contiguous`` gives each child one run of neighbours, instead of every nth
     item. ``done`` is called for each item, in any order. Raises `WorkerFailed` when
@@ -60,6 +68,7 @@ def in_parallel(
     """
     count = max(1, min(workers, items // _LEAST_PER_WORKER))
     shares = [_share(items, count, number, contiguous=contiguous) for number in range(count)]
+    was_frozen = gc.get_freeze_count() > 0
     gc.freeze()
     pipes = [os.pipe() for _ in shares]
     children: list[int] = []
@@ -73,13 +82,15 @@ def in_parallel(
     finally:
         for _, write in pipes:
             os.close(write)
-        gc.unfreeze()
-        answers = _Answers(items, done)
+        if not was_frozen:
+            # Otherwise it would thaw what a zygote froze, too, and collections would write to memory that is shared.
+            gc.unfreeze()
+        answers = _Answers(items, read, done)
         try:
             answers.gather([read for read, _ in pipes])
         finally:
-            for read, _ in pipes:
-                os.close(read)
+            for pipe, _ in pipes:
+                os.close(pipe)
             statuses = [os.waitpid(pid, 0)[1] for pid in children]
     return answers.complete(statuses)
 
@@ -134,12 +145,13 @@ def _send(descriptor: int, content: bytes) -> None:
 
 
 @dataclass
-class _Answers:
+class _Answers(Generic[T]):
     items: int
+    read: Callable[[bytes], T]
     done: Callable[[], None]
 
     def __post_init__(self) -> None:
-        self._found: dict[int, bytes] = {}
+        self._found: dict[int, T] = {}
         self._failed: list[int] = []
         self._over_a_limit = False
 
@@ -170,14 +182,14 @@ class _Answers:
 
     def _note(self, kind: int, index: int, content: bytes) -> None:
         if kind == _DONE:
-            self._found[index] = content
+            self._found[index] = self.read(content)
             self.done()
         elif kind == _FAILED:
             self._failed.append(index)
         else:
             self._over_a_limit = True
 
-    def complete(self, statuses: Sequence[int]) -> list[bytes]:
+    def complete(self, statuses: Sequence[int]) -> list[T]:
         """Return the answers, or raise what `in_parallel` raises."""
         if self._over_a_limit:
             raise MemoryError

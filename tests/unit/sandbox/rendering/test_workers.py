@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -20,7 +21,9 @@ from tests.support.waiting import eventually
 
 def run(items: int, work: Callable[[int], bytes], *, workers: int = 3, contiguous: bool = False) -> list[bytes]:
     done: list[None] = []
-    answers = in_parallel(items, work, workers=workers, contiguous=contiguous, done=lambda: done.append(None))
+    answers = in_parallel(
+        items, work, read=bytes, workers=workers, contiguous=contiguous, done=lambda: done.append(None)
+    )
     assert len(done) == items
     return answers
 
@@ -103,7 +106,7 @@ def work(index):
     pathlib.Path(sys.argv[1], str(os.getpid())).touch()
     while True: time.sleep(0.1)
 
-in_parallel(8, work, workers=2, contiguous=True, done=lambda: None)
+in_parallel(8, work, read=bytes, workers=2, contiguous=True, done=lambda: None)
 """
 
 
@@ -114,3 +117,31 @@ async def test_workers_end_with_a_process_that_is_killed(tmp_path: Path) -> None
         process.kill()
     workers = [int(path.name) for path in tmp_path.iterdir()]
     await eventually(lambda: not any(map(is_running, workers)), timeout_seconds=2, what="the workers are gone")
+
+
+def test_answers_are_read_as_they_arrive() -> None:
+    read: list[bytes] = []
+    known: list[int] = []
+
+    def note(answer: bytes) -> int:
+        read.append(answer)
+        return int(answer)
+
+    answers = in_parallel(
+        8, lambda index: b"%d" % index, read=note, workers=2, contiguous=True, done=lambda: known.append(len(read))
+    )
+    assert answers == list(range(8))
+    assert known == list(range(1, 9)), "each is read before the next one is told of"
+
+
+def test_what_was_frozen_before_stays_frozen() -> None:
+    gc.collect()
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    try:
+        run(8, lambda index: b"")
+        assert gc.get_freeze_count() >= frozen
+    finally:
+        gc.unfreeze()
+    run(8, lambda index: b"")
+    assert gc.get_freeze_count() == 0
