@@ -18,6 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 from techdocs_server.adapters.clock import SystemClock
+from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.adapters.site_files.local import LocalSiteFiles
 from techdocs_server.domain.entity import EntityRef
@@ -68,13 +69,15 @@ class _Ours:
 async def _ours(server: SeaweedFS, prefix: str) -> AsyncIterator[_Ours]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="techdocs-records-")))
-        records = SqlSiteRecords(await stack.enter_async_context(open_database(folder)))
+        database = await stack.enter_async_context(open_database(folder))
+        records = SqlSiteRecords(database)
         blobs = s3_store(server.endpoint, bucket=_OURS, prefix=prefix)
         stack.push_async_callback(blobs.close)
         await blobs.check()
         files = LocalSiteFiles(max_bytes=_LARGEST_SITE_BYTES, max_files=_MOST_FILES)
         stack.callback(files.close)
-        yield _Ours(Publisher(records, blobs, files, SiteReader(records, blobs), SystemClock()), records, files)
+        reader, leases = SiteReader(records, blobs), SqlBlobLeases(database)
+        yield _Ours(Publisher(records, blobs, files, reader, leases, SystemClock()), records, files)
 
 
 class _Cases:
