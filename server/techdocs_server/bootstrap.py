@@ -41,6 +41,7 @@ from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.dispatching import Dispatcher
@@ -54,7 +55,7 @@ from techdocs_server.services.starting import BuildStarter
 from techdocs_server.services.syncing import SiteSyncer
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
-from techdocs_server.stores import cached, open_blobs, open_database
+from techdocs_server.stores import cached, open_blobs, open_classic, open_database
 
 DISTRIBUTION = "techdocs-service"
 
@@ -114,7 +115,7 @@ class EmbeddedService:
         generator.preload()
 
         events = self._events = BuildEvents(builds)
-        reader = SiteReader(sites, blobs, self._variants)
+        reader = SiteReader(sites, blobs, self._variants, await self._open_classic_sites())
         sources = Sources(catalog, preparer, generator)
         reuse = LocalReuseStates(folder / "reuse", max_bytes=settings.reuse_max_bytes, removal=removal)
         builder = SiteBuilder(
@@ -173,6 +174,10 @@ class EmbeddedService:
             self._variants = self._make_variants(folder, stored)
         blobs = cached(stored)
         return blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
+
+    async def _open_classic_sites(self) -> ClassicSites | None:
+        bucket = await open_classic(self._settings, self._own_async)
+        return None if bucket is None else ClassicSites(bucket)
 
     async def _serve(self, servicers: Servicers, dispatcher: Dispatcher) -> int:
         settings = self._settings

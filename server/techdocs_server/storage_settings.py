@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pydantic
 from pydantic import Field
@@ -43,6 +44,20 @@ class StorageSettings(BaseSettings):
         default=None, description="PEM certificates to trust of the S3 server, instead of the system's"
     )
 
+    backstage_bucket: str | None = Field(
+        default=None,
+        description="bucket that Backstage's own tools fill, on the server and with the credentials of s3_*; "
+        "sites that are not here yet are read from it",
+    )
+    backstage_prefix: str = Field(
+        default="", description="the bucketRootPath of those tools, ending in a slash, such as docs/"
+    )
+    backstage_case: Literal["lower", "preserved"] = Field(
+        default="lower",
+        description="whether names of folders there are those of entities in lower case, or in their own "
+        "(legacyUseCaseSensitiveTripletPaths)",
+    )
+
     @pydantic.field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: pydantic.SecretStr | None) -> pydantic.SecretStr | None:
@@ -50,12 +65,23 @@ class StorageSettings(BaseSettings):
             raise ValueError("must begin with postgresql://; without it records are in SQLite")
         return value
 
-    @pydantic.field_validator("s3_prefix")
+    @pydantic.field_validator("s3_prefix", "backstage_prefix")
     @classmethod
     def _ends_a_folder(cls, value: str | None) -> str | None:
         if value and (value.startswith("/") or not value.endswith("/")):
             raise ValueError("must be empty, or end in a slash and not begin with one")
         return value
+
+    @pydantic.model_validator(mode="after")
+    def _layouts_are_apart(self) -> StorageSettings:
+        if self.backstage_bucket and self.backstage_bucket == self.s3_bucket:
+            ours, theirs = self.s3_prefix or "", self.backstage_prefix
+            if ours.startswith(theirs) or theirs.startswith(ours):
+                raise ValueError(
+                    "backstage_prefix: one of it and s3_prefix is inside the other, in the same bucket; "
+                    "contents and the sites of Backstage's tools need places apart"
+                )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _keys_are_whole(self) -> StorageSettings:

@@ -1,21 +1,26 @@
-"""The stores, made from settings: of contents and of records."""
+"""The stores, made from settings: of contents, of records, and what Backstage's own tools have stored."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import urllib3
+from minio import Minio
 from pydantic import SecretStr
 
 from techdocs_server.adapters.blobs.caching import CachingBlobStore
 from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
 from techdocs_server.adapters.blobs.s3 import CONNECTIONS, S3BlobStore
 from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
+from techdocs_server.adapters.classic import s3 as classic_s3
+from techdocs_server.adapters.classic.s3 import S3ClassicBucket
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.server_lock import DatabaseInUse, ServerLock
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.classic import ClassicBucket
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
 
@@ -47,21 +52,7 @@ async def _s3(settings: Settings, bucket: str, own: Own) -> BlobStore:
     location = S3Location(
         settings.s3_endpoint, bucket, settings.s3_prefix or "", settings.s3_region, settings.s3_encryption or ""
     )
-    credentials = S3Credentials(
-        _shown(settings.s3_access_key),
-        _shown(settings.s3_secret_key),
-        _shown(settings.s3_session_token) or None,
-        settings.s3_credentials_file,
-        settings.s3_credentials_profile,
-    )
-    try:
-        client, pool = make_client(
-            location, credentials, connections=CONNECTIONS, ca_certificates=settings.s3_ca_certificates
-        )
-    except OSError as error:
-        raise StartFailed(f"s3_ca_certificates: {settings.s3_ca_certificates}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise StartFailed(f"s3_endpoint: {error}") from error
+    client, pool = _client(settings, location, CONNECTIONS)
     try:
         store = S3BlobStore(client, pool, location)
     except ValueError as error:
@@ -72,6 +63,43 @@ async def _s3(settings: Settings, bucket: str, own: Own) -> BlobStore:
     except StorageUnavailable as error:
         raise StartFailed(f"s3_bucket: {error.message}") from error
     return store
+
+
+async def open_classic(settings: Settings, own: Own) -> ClassicBucket | None:
+    """Open the bucket that Backstage's own tools fill, if there is one. Raises `StartFailed`."""
+    if settings.backstage_bucket is None:
+        return None
+    location = S3Location(settings.s3_endpoint, settings.backstage_bucket, region=settings.s3_region)
+    client, pool = _client(settings, location, classic_s3.CONNECTIONS)
+    bucket = S3ClassicBucket(
+        client,
+        pool,
+        settings.backstage_bucket,
+        settings.backstage_prefix,
+        case_preserved=settings.backstage_case == "preserved",
+    )
+    own(bucket.close)
+    try:
+        await bucket.check()
+    except StorageUnavailable as error:
+        raise StartFailed(f"backstage_bucket: {error.message}") from error
+    return bucket
+
+
+def _client(settings: Settings, location: S3Location, connections: int) -> tuple[Minio, urllib3.PoolManager]:
+    credentials = S3Credentials(
+        _shown(settings.s3_access_key),
+        _shown(settings.s3_secret_key),
+        _shown(settings.s3_session_token) or None,
+        settings.s3_credentials_file,
+        settings.s3_credentials_profile,
+    )
+    try:
+        return make_client(location, credentials, connections=connections, ca_certificates=settings.s3_ca_certificates)
+    except OSError as error:
+        raise StartFailed(f"s3_ca_certificates: {settings.s3_ca_certificates}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StartFailed(f"s3_endpoint: {error}") from error
 
 
 def _shown(secret: SecretStr | None) -> str:

@@ -28,6 +28,7 @@
     │   └── QuotaExceeded
     ├── Unavailable            something we depend on does not answer
     │   ├── StorageUnavailable
+    │   │   └── ContentReplaced
     │   ├── CatalogUnavailable
     │   └── ServerDraining
     ├── DeadlineExceeded
@@ -38,9 +39,10 @@ from its data. Messages say what happened, to what, and what to do next; they
 never hold paths of this machine, secrets, or another tenant's names. The map to
 gRPC codes is ``rpc/status.py``.
 
-Two more errors never leave the service: `BlobMissing` (a port's answer; readers
-turn it into `ContentCorrupt`) and `BuildStepFailed` (a step of a build; the
-dispatcher records it and waiters get `BuildFailed`).
+Three more errors never leave the service: `BlobMissing` (a port's answer; readers
+turn it into `ContentCorrupt`), `ClassicFileGone` (likewise; readers turn it into
+`ContentReplaced`) and `BuildStepFailed` (a step of a build; the dispatcher records
+it and waiters get `BuildFailed`).
 """
 
 from __future__ import annotations
@@ -283,6 +285,13 @@ class StorageUnavailable(Unavailable):
         super().__init__(f"storage is unavailable: {problem}")
 
 
+class ContentReplaced(StorageUnavailable):
+    """A file that others may replace at any time was replaced between looking for it and reading it. Look again."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path!r} was replaced while it was read; read it again")
+
+
 class CatalogUnavailable(Unavailable):
     """The catalog cannot be read."""
 
@@ -351,6 +360,14 @@ class BlobMissing(Exception):
     def __init__(self, sha256: str) -> None:
         super().__init__(f"no blob {sha256}")
         self.sha256 = sha256
+
+
+class ClassicFileGone(Exception):
+    """A bucket does not hold the object that a listing showed: another one by now, or none. Not a failure of the bucket."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key!r} is not the object that was listed")
+        self.key = key
 
 
 class DigestMismatch(Exception):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ContentCorrupt
+from techdocs_server.domain.errors import ContentCorrupt, ContentReplaced
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
 from techdocs_server.ports.catalog import Catalog
-from techdocs_server.services.reading import SiteReader, SiteView
+from techdocs_server.services.classic_sites import ClassicView
+from techdocs_server.services.reading import AnyView, SiteReader
+
+# The largest one of a site of 50,000 files whose paths are of 1,024 bytes is 49 MiB.
+_MOST_BYTES = 64 * 1024**2
 
 
 class SiteDescriber:
@@ -17,19 +23,42 @@ class SiteDescriber:
         self._reader = reader
         self._catalog = catalog
 
-    async def site(self, entity: EntityRef, revision: str = "") -> tuple[SiteMetadata, SiteView]:
+    async def site(self, entity: EntityRef, revision: str = "") -> tuple[SiteMetadata, AnyView]:
         """Return the site's metadata and the revision they are of.
 
-        Raises what `SiteReader.open` does, and `ContentNotFound` for a revision
-        without a metadata file.
+        A classic site need not have a metadata file, nor need the file say everything:
+        the listing of its files then says what it can. Raises what `SiteReader.open`
+        does, and `ContentNotFound` for a revision without a metadata file.
         """
         view = await self._reader.open(entity, revision)
-        content = await self._reader.read_all(view, view.locate(METADATA_PATH))
         try:
-            return SiteMetadata.parse(content), view
+            metadata = await self._metadata(view)
+        except ContentReplaced:
+            view = await self._reader.open(entity, revision)
+            metadata = await self._metadata(view)
+        return (_completed(metadata, view) if isinstance(view, ClassicView) else metadata), view
+
+    async def _metadata(self, view: AnyView) -> SiteMetadata:
+        if isinstance(view, ClassicView) and METADATA_PATH not in view.files:
+            return SiteMetadata.parse(b"{}")
+        content = view.locate(METADATA_PATH)
+        if content.size_bytes > _MOST_BYTES:
+            raise ContentCorrupt(str(view.entity), METADATA_PATH)
+        try:
+            return SiteMetadata.parse(await self._reader.read_all(view, content))
         except ValueError as error:
-            raise ContentCorrupt(str(entity), METADATA_PATH) from error
+            raise ContentCorrupt(str(view.entity), METADATA_PATH) from error
 
     async def entity(self, entity: EntityRef) -> CatalogEntity:
         """Return the catalog entity. Raises `EntityNotFound` and `CatalogUnavailable`."""
         return await self._catalog.entity(entity)
+
+
+def _completed(metadata: SiteMetadata, view: ClassicView) -> SiteMetadata:
+    newest = max(file.last_modified for file in view.files.values())
+    return replace(
+        metadata,
+        site_name=metadata.site_name or view.entity.name,
+        build_timestamp=metadata.build_timestamp if metadata.build_timestamp.timestamp() else newest,
+        files=metadata.files or view.paths,
+    )

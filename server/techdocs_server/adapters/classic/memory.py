@@ -1,0 +1,83 @@
+"""A classic bucket in memory: for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+from techdocs_server.adapters.blobs.ranges import chunks_of, range_of
+from techdocs_server.adapters.classic.folders import CasedFolders
+from techdocs_server.adapters.classic.layout import entity_at, folder_of
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.errors import ClassicFileGone, StorageUnavailable
+from techdocs_server.domain.site_path import path_problem
+from techdocs_server.ports.classic import ClassicFile, ClassicInventory
+
+
+class MemoryClassicBucket:
+    """A ClassicBucket whose objects tests put and remove by their names. ``broken`` makes every request fail."""
+
+    def __init__(self, *, case_preserved: bool = False) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.broken = False
+        self.listings = 0
+        self._case_preserved = case_preserved
+
+    async def files(self, entity: EntityRef) -> Sequence[ClassicFile]:
+        """Return the files of a site, as the port says."""
+        self._ask()
+        self.listings += 1
+        folder = CasedFolders(self._subfolders).find(entity) if self._case_preserved else folder_of(entity)
+        if folder is None:
+            return ()
+        now = datetime.now(UTC)
+        return [
+            ClassicFile(key[len(folder) :], key, len(content), hashlib.md5(content, usedforsecurity=False).hexdigest(), now)
+            for key, content in sorted(self.objects.items())
+            if key.startswith(folder) and path_problem(key[len(folder) :]) is None
+        ]  # fmt: skip
+
+    async def read(self, file: ClassicFile, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Yield bytes, as the port says."""
+        start, end = range_of(file.size_bytes, offset, length)
+        self._ask()
+        content = self.objects.get(file.key)
+        if start == end:
+            return
+        if content is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != file.etag:
+            raise ClassicFileGone(file.key)
+        for chunk in chunks_of(content, start, end):
+            yield chunk
+
+    async def etag_is_md5(self, file: ClassicFile) -> bool:
+        """Return True for what is there."""
+        self._ask()
+        if file.key not in self.objects:
+            raise ClassicFileGone(file.key)
+        return True
+
+    async def inventory(self) -> ClassicInventory:
+        """Return what there is, as the port says."""
+        self._ask()
+        entities, unmanaged = set(), set()
+        for key in self.objects:
+            *folders, _ = key.split("/")
+            if len(folders) < 3:
+                unmanaged.add(key)
+                continue
+            folder = "/".join(folders[:3]) + "/"
+            entity = entity_at(*folders[:3])
+            if entity is None or (not self._case_preserved and folder != folder_of(entity)):
+                unmanaged.add(folder)
+            else:
+                entities.add(entity)
+        return ClassicInventory(sorted(entities), sorted(unmanaged))
+
+    def _subfolders(self, folder: str) -> Sequence[str]:
+        below = (key[len(folder) :] for key in self.objects if key.startswith(folder))
+        return sorted({path.split("/", 1)[0] for path in below if "/" in path})
+
+    def _ask(self) -> None:
+        if self.broken:
+            raise StorageUnavailable("it is told to fail now")
