@@ -21,10 +21,11 @@ from techdocs_server.domain.site_path import index_candidates
 from techdocs_server.ports.classic import ClassicBucket, ClassicFile
 
 FRESH_SECONDS = 5.0
-# A listing that takes long is believed for longer: at most a tenth of the time goes into listing.
-_BELIEVED_FOR = 10
-# An entry is about 500 bytes in memory: 200,000 of them are 100 MB.
-_CACHED_FILES = 200_000
+"""How long a listing is believed."""
+BELIEVED_FOR = 10
+"""How many times as long as it took it is believed when that is more: at most a tenth of the time goes into listing."""
+CACHED_FILES = 200_000
+"""Files of all listings in memory. An entry is about 500 bytes: 100 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,18 @@ class ClassicView:
 class ClassicSites:
     """Opens such sites, and reads their files. Listings are kept in memory, within bounds; contents are not."""
 
-    def __init__(self, bucket: ClassicBucket, *, fresh_seconds: float = FRESH_SECONDS) -> None:
+    def __init__(
+        self,
+        bucket: ClassicBucket,
+        *,
+        fresh_seconds: float = FRESH_SECONDS,
+        believed_for: float = BELIEVED_FOR,
+        max_files: int = CACHED_FILES,
+    ) -> None:
         self._bucket = bucket
         self._fresh_seconds = fresh_seconds
+        self._believed_for = believed_for
+        self._max_files = max_files
         self._views: OrderedDict[EntityRef, tuple[float, ClassicView | None]] = OrderedDict()
         self._count = 0
         self._listings: dict[EntityRef, asyncio.Task[ClassicView | None]] = {}
@@ -117,9 +127,9 @@ class ClassicSites:
         view = _view(entity, {file.path: file for file in listed}) if listed else None
         ended = time.monotonic()
         self._forget(entity)
-        self._views[entity] = (ended + max(self._fresh_seconds, _BELIEVED_FOR * (ended - began)), view)
+        self._views[entity] = (ended + max(self._fresh_seconds, self._believed_for * (ended - began)), view)
         self._count += _weight(view)
-        while self._count > _CACHED_FILES and len(self._views) > 1:
+        while self._count > self._max_files and len(self._views) > 1:
             self._forget(next(iter(self._views)))
         return view
 

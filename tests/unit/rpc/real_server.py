@@ -17,6 +17,7 @@ from techdocs_server.rpc.docs_servicer import DocsServicer
 from techdocs_server.rpc.interceptors.wrapping import Context
 from techdocs_server.rpc.server import Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
+from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.describing import SiteDescriber
 
 from tests.support.pipeline import ENTITY, FolderCatalog, Pipeline, pipeline
@@ -74,10 +75,15 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    folder: Path, *, max_concurrent_calls: int = 100, reflection: bool = True, build_queue_limit: int = 10
+    folder: Path,
+    *,
+    max_concurrent_calls: int = 100,
+    reflection: bool = True,
+    build_queue_limit: int = 10,
+    classic: ClassicSites | None = None,
 ) -> AsyncIterator[Served]:
     """Run a server on a free port, and its pipeline, until the context ends."""
-    async with pipeline(folder, limit=build_queue_limit) as graph:
+    async with pipeline(folder, limit=build_queue_limit, classic=classic) as graph:
         docs = HeldDocs(
             reader=graph.reader,
             describer=SiteDescriber(graph.reader, FolderCatalog(graph.source)),
