@@ -49,8 +49,8 @@ class StorageSettings(BaseSettings):
         description="bucket that Backstage's own tools fill, on the server and with the credentials of s3_*; "
         "sites that are not here yet are read from it",
     )
-    backstage_prefix: str = Field(
-        default="", description="the bucketRootPath of those tools, ending in a slash, such as docs/"
+    backstage_prefix: str | None = Field(
+        default=None, description="the bucketRootPath of those tools, ending in a slash, such as docs/"
     )
     backstage_case: Literal["lower", "preserved"] = Field(
         default="lower",
@@ -75,7 +75,7 @@ class StorageSettings(BaseSettings):
     @pydantic.model_validator(mode="after")
     def _layouts_are_apart(self) -> StorageSettings:
         if self.backstage_bucket and self.backstage_bucket == self.s3_bucket:
-            ours, theirs = self.s3_prefix or "", self.backstage_prefix
+            ours, theirs = self.s3_prefix or "", self.backstage_prefix or ""
             if ours.startswith(theirs) or theirs.startswith(ours):
                 raise ValueError(
                     "backstage_prefix: one of it and s3_prefix is inside the other, in the same bucket; "

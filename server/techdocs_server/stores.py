@@ -75,7 +75,7 @@ async def open_classic(settings: Settings, own: Own) -> ClassicBucket | None:
         client,
         pool,
         settings.backstage_bucket,
-        settings.backstage_prefix,
+        settings.backstage_prefix or "",
         case_preserved=settings.backstage_case == "preserved",
     )
     own(bucket.close)

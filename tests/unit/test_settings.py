@@ -243,3 +243,16 @@ def test_the_manual_names_every_setting_with_its_default() -> None:
             assert float(rows[name]) == default, name
         else:
             assert rows[name] == str(default), name
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("", ""), ("techdocs/", ""), ("", "docs/"), ("docs/ours/", "docs/")])
+def test_contents_and_classic_sites_in_one_bucket_have_places_apart(
+    monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
+) -> None:
+    given(monkeypatch, s3_bucket="one", backstage_bucket="one", s3_prefix=ours, backstage_prefix=theirs)
+    [problem] = problems()
+    assert "backstage_prefix" in problem
+    given(monkeypatch, s3_bucket="another")
+    load_settings(None, os.environ)
+    given(monkeypatch, s3_bucket="one", s3_prefix="ours/", backstage_prefix="theirs/")
+    load_settings(None, os.environ)
