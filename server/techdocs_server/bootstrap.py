@@ -97,7 +97,7 @@ class EmbeddedService:
     async def _start(self) -> int:
         settings, clock = self._settings, SystemClock()
         self._tls = _tls(settings)
-        folder = _own_data_directory(settings.data_directory, self._resources)
+        folder = own_data_directory(settings.data_directory, self._resources)
         blobs, sites, builds = await self._open_stores(folder)
         hosts = make_source_hosts(settings)
         removal = FolderRemoval(folder / "removed")
@@ -234,7 +234,7 @@ def service_version() -> str:
     return version(DISTRIBUTION)
 
 
-def _own_data_directory(folder: Path, resources: AsyncExitStack) -> Path:
+def own_data_directory(folder: Path, resources: AsyncExitStack) -> Path:
     """Make the data directory and lock it for this process, until the resources close."""
     folder = folder.absolute()
     try:

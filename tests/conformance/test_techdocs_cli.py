@@ -1,8 +1,10 @@
-"""What Backstage's own command publishes is served and replaced by this service."""
+"""What Backstage's own command publishes is served, replaced and imported by this service."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +13,13 @@ from urllib.parse import quote
 import httpx
 import pytest
 import pytest_asyncio
-from techdocs.v1 import docs_pb2
+from techdocs.v1 import docs_pb2, sites_pb2
 
 from tests.support.classic import S3Objects
 from tests.support.published import PAGES, Catalog, Deployment, deployed, site_path
 from tests.support.rpc_client import Client, collected, component, connected, problem
 from tests.support.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
+from tests.support.services import environment
 from tests.support.sites import mkdocs_config, write_files
 from tests.support.techdocs_cli import TechDocsCLI, techdocs_cli
 
@@ -181,3 +184,65 @@ async def test_what_the_command_removes_is_gone_within_seconds(world: World) -> 
     front = docs_pb2.GetContentRequest(entity=component("short"))
     assert (await client.docs.GetContent(front)).body.data == b"less"
     assert (await problem(client.docs.GetContent(request))).reason == "CONTENT_NOT_FOUND"
+
+
+async def imported(world: World, data: Path, *arguments: str, **changes: object) -> tuple[int, list[str]]:
+    """Run ``techdocs import`` and return its status and what it says."""
+    settings = {**world.settings(), "data_directory": data, **changes}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "techdocs_server", "import", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment(settings),
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode().splitlines()
+
+
+async def test_sites_are_imported_verified_and_served_without_the_bucket(world: World) -> None:
+    data = world.folder / "imported" / "data"
+    before = await world.objects.all()
+    await world.objects.put(**{"notes.txt": b"no site", "default/component/headless/a.txt": b"no front page"})
+    try:
+        status, said = await imported(world, data, "--dry-run", backstage_prefix=f"{ROOT}/")
+        assert (status, said[-1]) == (0, "2 found")
+        only = ("--entity", "default/Component/Demo")
+        status, [first, last] = await imported(world, data, *only)
+        assert (status, last) == (0, "1 imported")
+        assert first.startswith(f"imported: component:default/demo: {len(world.files) - 1} files, ")
+        status, said = await imported(world, data)
+        assert status == 1
+        assert "unmanaged: notes.txt" in said
+        assert "failed: component:default/headless: it has no index.html" in said
+        assert [line for line in said if line.startswith("skipped: component:default/demo: ")]
+        assert [line for line in said if line.startswith("imported: component:default/replaced: ")]
+        status, said = await imported(world, data, "--replace", *only)
+        assert (status, said[-1]) == (0, "1 unchanged")
+    finally:
+        await world.objects.remove("notes.txt")
+        await world.objects.remove("default/component/headless/a.txt")
+    assert await world.objects.all() == before
+    nothing = world.folder / "nothing"
+    async with (
+        deployed(world.folder / "imported", Catalog(nothing)) as alone,
+        connected(alone.server.grpc) as client,
+    ):
+        for path, content in world.files.items():
+            got = await client.docs.GetContent(docs_pb2.GetContentRequest(entity=component("demo"), path=path))
+            assert path == "techdocs_metadata.json" or got.body.data == content, path
+        described = await client.docs.GetSiteMetadata(docs_pb2.GetSiteMetadataRequest(entity=component("demo")))
+        assert (described.metadata.site_name, described.metadata.etag) == ("Made elsewhere", f"classic:{ETAG}")
+        site = await client.sites.GetSite(sites_pb2.GetSiteRequest(entity=component("demo")))
+        assert site.site.title == "Made elsewhere"
+        status, [problem_line] = await imported(world, alone.data)
+        assert status == 2
+        assert "another techdocs process uses" in problem_line
+
+
+async def test_an_import_needs_a_bucket_and_entities_that_are_some(world: World, tmp_path: Path) -> None:
+    status, [line] = await imported(world, tmp_path, backstage_bucket="absent")
+    assert (status, "does not exist" in line) == (2, True)
+    status, said = await imported(world, tmp_path, "--entity", "demo")
+    assert (status, "an entity is NAMESPACE/KIND/NAME" in said[-1]) == (2, True)
+    status, said = await imported(world, tmp_path, "--entity", "default/component/nobody")
+    assert (status, said[0]) == (1, "failed: component:default/nobody: the bucket has no such site")

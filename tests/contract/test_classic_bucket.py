@@ -178,3 +178,4 @@ async def test_folders_whose_case_is_preserved_are_found_by_entities_in_lower_ca
     assert not await bucket.files(EntityRef("default", "component", "nobody"))
     inventory = await bucket.inventory()
     assert [entity.name for entity in inventory.entities] == ["both", "demo", "other"]
+    assert inventory.unmanaged == ["default/Component/both/"]

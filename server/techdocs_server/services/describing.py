@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import ContentCorrupt, ContentReplaced
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
 from techdocs_server.ports.catalog import Catalog
+from techdocs_server.services.classic_metadata import classic_metadata
 from techdocs_server.services.classic_sites import ClassicView
 from techdocs_server.services.reading import AnyView, SiteReader
-
-# The largest one of a site of 50,000 files whose paths are of 1,024 bytes is 49 MiB.
-_MOST_BYTES = 64 * 1024**2
 
 
 class SiteDescriber:
@@ -36,29 +32,17 @@ class SiteDescriber:
         except ContentReplaced:
             view = await self._reader.open(entity, revision)
             metadata = await self._metadata(view)
-        return (_completed(metadata, view) if isinstance(view, ClassicView) else metadata), view
+        return metadata, view
 
     async def _metadata(self, view: AnyView) -> SiteMetadata:
-        if isinstance(view, ClassicView) and METADATA_PATH not in view.files:
-            return SiteMetadata.parse(b"{}")
-        content = view.locate(METADATA_PATH)
-        if content.size_bytes > _MOST_BYTES:
-            raise ContentCorrupt(str(view.entity), METADATA_PATH)
+        if isinstance(view, ClassicView):
+            return await classic_metadata(view, lambda content: self._reader.read_all(view, content))
+        content = await self._reader.read_all(view, view.locate(METADATA_PATH))
         try:
-            return SiteMetadata.parse(await self._reader.read_all(view, content))
+            return SiteMetadata.parse(content)
         except ValueError as error:
             raise ContentCorrupt(str(view.entity), METADATA_PATH) from error
 
     async def entity(self, entity: EntityRef) -> CatalogEntity:
         """Return the catalog entity. Raises `EntityNotFound` and `CatalogUnavailable`."""
         return await self._catalog.entity(entity)
-
-
-def _completed(metadata: SiteMetadata, view: ClassicView) -> SiteMetadata:
-    newest = max(file.last_modified for file in view.files.values())
-    return replace(
-        metadata,
-        site_name=metadata.site_name or view.entity.name,
-        build_timestamp=metadata.build_timestamp if metadata.build_timestamp.timestamp() else newest,
-        files=metadata.files or view.paths,
-    )

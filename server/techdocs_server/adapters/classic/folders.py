@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 
+from techdocs_server.adapters.classic.layout import by_case
 from techdocs_server.domain.entity import EntityRef
 
 _FRESH_SECONDS = 30.0
@@ -35,7 +36,7 @@ class CasedFolders:
             yield folder
             return
         matching = [name for name in self._listed(folder) if name.lower() == names[0]]
-        for name in sorted(matching, key=lambda name: (name != names[0], name)):
+        for name in sorted(matching, key=by_case):
             yield from self._below(f"{folder}{name}/", names[1:])
 
     def _listed(self, folder: str) -> Sequence[str]:

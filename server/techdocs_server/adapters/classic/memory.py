@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from techdocs_server.adapters.blobs.ranges import chunks_of, range_of
 from techdocs_server.adapters.classic.folders import CasedFolders
-from techdocs_server.adapters.classic.layout import entity_at, folder_of
+from techdocs_server.adapters.classic.layout import folder_of, inventory_of
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import ClassicFileGone, StorageUnavailable
 from techdocs_server.domain.site_path import path_problem
@@ -60,19 +60,10 @@ class MemoryClassicBucket:
     async def inventory(self) -> ClassicInventory:
         """Return what there is, as the port says."""
         self._ask()
-        entities, unmanaged = set(), set()
-        for key in self.objects:
-            *folders, _ = key.split("/")
-            if len(folders) < 3:
-                unmanaged.add(key)
-                continue
-            folder = "/".join(folders[:3]) + "/"
-            entity = entity_at(*folders[:3])
-            if entity is None or (not self._case_preserved and folder != folder_of(entity)):
-                unmanaged.add(folder)
-            else:
-                entities.add(entity)
-        return ClassicInventory(sorted(entities), sorted(unmanaged))
+        split = [key.split("/", 3) for key in self.objects]
+        folders = {"/".join(parts[:3]) + "/" for parts in split if len(parts) > 3}
+        others = ["/".join(parts) for parts in split if len(parts) <= 3]
+        return inventory_of(folders, others, case_preserved=self._case_preserved)
 
     def _subfolders(self, folder: str) -> Sequence[str]:
         below = (key[len(folder) :] for key in self.objects if key.startswith(folder))

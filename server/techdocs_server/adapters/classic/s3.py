@@ -15,7 +15,7 @@ from minio.datatypes import Object
 from techdocs_server.adapters.blobs.ranges import range_of
 from techdocs_server.adapters.blobs.s3_problems import reporting_s3_answers, reporting_s3_errors
 from techdocs_server.adapters.classic.folders import CasedFolders
-from techdocs_server.adapters.classic.layout import entity_at, folder_of
+from techdocs_server.adapters.classic.layout import folder_of, inventory_of
 from techdocs_server.adapters.classic.s3_object import S3ObjectDownload, gone
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
@@ -118,14 +118,7 @@ class S3ClassicBucket:
                     name = (entry.object_name or "")[len(self._prefix) :]
                     (inner if entry.is_dir else unmanaged).append(name)
             folders = inner
-        entities = set()
-        for folder in folders:
-            entity = entity_at(*folder[:-1].split("/"))
-            if entity is None or (self._folders is None and folder != folder_of(entity)):
-                unmanaged.append(folder)
-            else:
-                entities.add(entity)
-        return ClassicInventory(sorted(entities), sorted(unmanaged))
+        return inventory_of(folders, unmanaged, case_preserved=self._folders is not None)
 
     def _listed(self, start: str, *, recursive: bool) -> Iterator[Object]:
         with reporting_s3_errors():
