@@ -17,6 +17,7 @@ from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
+from techdocs_server.adapters.records.announcing_sites import AnnouncingSiteRecords
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
@@ -30,8 +31,10 @@ from techdocs_server.build_tools import (
     make_site_files,
     make_source_hosts,
 )
+from techdocs_server.classic_tools import make_mirror
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
+from techdocs_server.ports.classic import ClassicBucket
 from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
@@ -46,6 +49,7 @@ from techdocs_server.services.compressing import Variants
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.dispatching import Dispatcher
 from techdocs_server.services.listing import Listings
+from techdocs_server.services.mirroring import Mirror
 from techdocs_server.services.publishing import Publisher
 from techdocs_server.services.reading import SiteReader
 from techdocs_server.services.refreshing import Refresher
@@ -71,6 +75,8 @@ class EmbeddedService:
         self._server: TechDocsServer | None = None
         self._refresher: Refresher | None = None
         self._variants: Variants | None = None
+        self._classic: ClassicBucket | None = None
+        self._mirror: Mirror | None = None
         self._tls: TLS | None = None
 
     async def start(self) -> int:
@@ -115,7 +121,8 @@ class EmbeddedService:
         generator.preload()
 
         events = self._events = BuildEvents(builds)
-        reader = SiteReader(sites, blobs, self._variants, await self._open_classic_sites())
+        classic = None if self._classic is None else ClassicSites(self._classic)
+        reader = SiteReader(sites, blobs, self._variants, classic)
         sources = Sources(catalog, preparer, generator)
         reuse = LocalReuseStates(folder / "reuse", max_bytes=settings.reuse_max_bytes, removal=removal)
         builder = SiteBuilder(
@@ -172,12 +179,12 @@ class EmbeddedService:
         if self._settings.compress_variants:
             # Past the cache: what is compressed once must not push out what is read often.
             self._variants = self._make_variants(folder, stored)
-        blobs = cached(stored)
-        return blobs, CachingSiteRecords(SqlSiteRecords(database)), SqlBuildRecords(database)
-
-    async def _open_classic_sites(self) -> ClassicSites | None:
-        bucket = await open_classic(self._settings, self._own_async)
-        return None if bucket is None else ClassicSites(bucket)
+        sites: SiteRecords = CachingSiteRecords(SqlSiteRecords(database))
+        self._classic = await open_classic(self._settings, self._own_async)
+        self._mirror = make_mirror(self._settings, self._classic, sites, stored, folder, self._own_async)
+        if self._mirror is not None:
+            sites = AnnouncingSiteRecords(sites, self._mirror.moved)
+        return cached(stored), sites, SqlBuildRecords(database)
 
     async def _serve(self, servicers: Servicers, dispatcher: Dispatcher) -> int:
         settings = self._settings
@@ -199,6 +206,8 @@ class EmbeddedService:
             self._start_task(self._refresher.run())
         if self._variants is not None:
             self._start_task(self._variants.run())
+        if self._mirror is not None:
+            self._start_task(self._mirror.run())
         return port
 
     def _make_refresher(self, sources: Sources, syncer: SiteSyncer) -> Refresher | None:

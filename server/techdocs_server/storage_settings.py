@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pydantic
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 from pydantic_settings import BaseSettings
 
 
@@ -57,6 +57,15 @@ class StorageSettings(BaseSettings):
         description="whether names of folders there are those of entities in lower case, or in their own "
         "(legacyUseCaseSensitiveTripletPaths)",
     )
+    mirror_classic: bool = Field(
+        default=False,
+        description="whether what is published is also written to backstage_bucket, for a Backstage that reads it",
+    )
+    mirror_removal_grace_seconds: NonNegativeFloat = Field(
+        default=3600.0,
+        allow_inf_nan=False,
+        description="how long files that a site no longer has stay there",
+    )
 
     @pydantic.field_validator("database_url")
     @classmethod
@@ -71,6 +80,16 @@ class StorageSettings(BaseSettings):
         if value and (value.startswith("/") or not value.endswith("/")):
             raise ValueError("must be empty, or end in a slash and not begin with one")
         return value
+
+    @pydantic.model_validator(mode="after")
+    def _mirror_has_a_place(self) -> StorageSettings:
+        if self.mirror_classic and self.backstage_bucket is None:
+            raise ValueError("backstage_bucket: must be set too, since mirror_classic is")
+        if self.mirror_classic and self.backstage_case != "lower":
+            raise ValueError(
+                "backstage_case: must be lower where mirror_classic is set, since the letter case of new sites is not known"
+            )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _layouts_are_apart(self) -> StorageSettings:

@@ -14,13 +14,16 @@ from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
 from techdocs_server.adapters.blobs.s3 import CONNECTIONS, S3BlobStore
 from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
 from techdocs_server.adapters.classic import s3 as classic_s3
+from techdocs_server.adapters.classic import s3_writer
 from techdocs_server.adapters.classic.s3 import S3ClassicBucket
+from techdocs_server.adapters.classic.s3_writer import S3ClassicWriter
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
 from techdocs_server.adapters.records.server_lock import DatabaseInUse, ServerLock
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.classic import ClassicBucket
+from techdocs_server.ports.classic_writer import ClassicWriter
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
 
@@ -84,6 +87,16 @@ async def open_classic(settings: Settings, own: Own) -> ClassicBucket | None:
     except StorageUnavailable as error:
         raise StartFailed(f"backstage_bucket: {error.message}") from error
     return bucket
+
+
+def open_classic_writer(settings: Settings, own: Own) -> ClassicWriter:
+    """Open that bucket for writing. Raises `StartFailed`."""
+    bucket = settings.backstage_bucket or ""
+    location = S3Location(settings.s3_endpoint, bucket, region=settings.s3_region)
+    client, pool = _client(settings, location, s3_writer.CONNECTIONS)
+    writer = S3ClassicWriter(client, pool, bucket, settings.backstage_prefix or "")
+    own(writer.close)
+    return writer
 
 
 def _client(settings: Settings, location: S3Location, connections: int) -> tuple[Minio, urllib3.PoolManager]:

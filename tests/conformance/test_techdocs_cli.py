@@ -22,6 +22,7 @@ from tests.support.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
 from tests.support.services import environment
 from tests.support.sites import mkdocs_config, write_files
 from tests.support.techdocs_cli import TechDocsCLI, techdocs_cli
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -237,6 +238,29 @@ async def test_sites_are_imported_verified_and_served_without_the_bucket(world: 
         status, [problem_line] = await imported(world, alone.data)
         assert status == 2
         assert "another techdocs process uses" in problem_line
+    await mirror_is_what_the_command_would_write(world, world.folder / "imported")
+
+
+async def mirror_is_what_the_command_would_write(world: World, folder: Path) -> None:
+    """Mirror what was imported to a place of its own, and compare it with what was imported from."""
+    settings = {**world.settings("mirrored/root"), "mirror_classic": "true"}
+    published = S3Objects(world.server, BUCKET, "default/component/demo/")
+    mirrored = S3Objects(world.server, BUCKET, "mirrored/root/default/component/demo/")
+    async with deployed(folder, Catalog(folder / "nothing"), server=settings):
+
+        async def is_there() -> bool:
+            return await mirrored.names() == await published.names()
+
+        await eventually(is_there, timeout_seconds=30, what="the site is mirrored")
+    theirs, ours = await published.all(), await mirrored.all()
+    assert set(ours) == set(theirs)
+    for key, content in theirs.items():
+        assert key == "techdocs_metadata.json" or ours[key] == content, key
+    described = json.loads(ours["techdocs_metadata.json"])
+    written = json.loads(world.files["techdocs_metadata.json"])
+    assert set(described) == set(written)
+    assert described["build_timestamp"] == written["build_timestamp"]
+    assert sorted(described["files"]) == sorted(written["files"])
 
 
 async def test_an_import_needs_a_bucket_and_entities_that_are_some(world: World, tmp_path: Path) -> None:

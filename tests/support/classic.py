@@ -10,9 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
+from techdocs_server.adapters.classic import s3_writer
 from techdocs_server.adapters.classic.memory import MemoryClassicBucket
+from techdocs_server.adapters.classic.memory_writer import MemoryClassicWriter
 from techdocs_server.adapters.classic.s3 import CONNECTIONS, S3ClassicBucket
+from techdocs_server.adapters.classic.s3_writer import S3ClassicWriter
 from techdocs_server.ports.classic import ClassicBucket
+from techdocs_server.ports.classic_writer import ClassicWriter
 
 from tests.support.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFS
 
@@ -61,12 +65,19 @@ class S3Objects:
         """Return every object there is, by its name below the prefix."""
         return await asyncio.to_thread(self._all)
 
+    async def names(self) -> frozenset[str]:
+        """Return the name of every object there is, below the prefix."""
+        return await asyncio.to_thread(self._names)
+
+    def _names(self) -> frozenset[str]:
+        listed = self.server.client.list_objects(self.bucket, self.prefix, recursive=True)
+        return frozenset((entry.object_name or "")[len(self.prefix) :] for entry in listed)
+
     def _all(self) -> Mapping[str, bytes]:
         client, found = self.server.client, {}
-        for entry in client.list_objects(self.bucket, self.prefix, recursive=True):
-            key = entry.object_name or ""
-            response = client.get_object(self.bucket, key)
-            found[key[len(self.prefix) :]] = response.read()
+        for name in self._names():
+            response = client.get_object(self.bucket, self.prefix + name)
+            found[name] = response.read()
             response.close()
             response.release_conn()
         return found
@@ -102,3 +113,18 @@ def classic_bucket(
         read_seconds=read_seconds,
     )
     return S3ClassicBucket(client, pool, bucket, prefix, case_preserved=case_preserved)
+
+
+@asynccontextmanager
+async def open_writer(objects: MemoryObjects | S3Objects) -> AsyncIterator[ClassicWriter]:
+    """Open a bucket that `open_classic` gave for writing."""
+    if isinstance(objects, MemoryObjects):
+        yield MemoryClassicWriter(objects.bucket)
+        return
+    location = S3Location(objects.server.endpoint, objects.bucket, region="us-east-1")
+    client, pool = make_client(location, S3Credentials(ACCESS_KEY, SECRET_KEY), connections=s3_writer.CONNECTIONS)
+    writer = S3ClassicWriter(client, pool, objects.bucket, objects.prefix)
+    try:
+        yield writer
+    finally:
+        await writer.close()

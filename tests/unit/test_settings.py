@@ -256,3 +256,16 @@ def test_contents_and_classic_sites_in_one_bucket_have_places_apart(
     load_settings(None, os.environ)
     given(monkeypatch, s3_bucket="one", s3_prefix="ours/", backstage_prefix="theirs/")
     load_settings(None, os.environ)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [({}, "backstage_bucket"), ({"backstage_bucket": "one", "backstage_case": "preserved"}, "backstage_case")],
+    ids=["no bucket", "any case"],
+)
+def test_a_mirror_needs_a_bucket_with_folders_in_lower_case(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], named: str
+) -> None:
+    given(monkeypatch, mirror_classic="true", **more)
+    [problem] = problems()
+    assert problem.startswith(f"{named}: ")

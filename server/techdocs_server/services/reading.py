@@ -31,8 +31,8 @@ from techdocs_server.ports.records import SiteRecords
 from techdocs_server.services.classic_sites import ClassicContent, ClassicSites, ClassicView
 from techdocs_server.services.compressing import Variants
 
-# A manifest entry is about 300 bytes in memory: 200,000 of them are 60 MB.
-_CACHED_MANIFEST_FILES = 200_000
+CACHED_MANIFEST_FILES = 200_000
+"""Files of all manifests in memory. An entry is about 300 bytes: 60 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,8 @@ class SiteReader:
         blobs: BlobStore,
         variants: Variants | None = None,
         classic: ClassicSites | None = None,
+        *,
+        cached_files: int = CACHED_MANIFEST_FILES,
     ) -> None:
         self._sites = sites
         self._blobs = blobs
@@ -118,6 +120,7 @@ class SiteReader:
         self._classic = classic
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._cached_files = 0
+        self._most_cached_files = cached_files
 
     async def open(self, entity: EntityRef, revision: str = "") -> AnyView:
         """Return the current revision of a site, or the one asked for; of a site that we do not have, the classic one.
@@ -208,6 +211,6 @@ class SiteReader:
     def _remember(self, revision: str, manifest: Manifest) -> None:
         if self._manifests.setdefault(revision, manifest) is manifest:
             self._cached_files += len(manifest.files)
-        while self._cached_files > _CACHED_MANIFEST_FILES and len(self._manifests) > 1:
+        while self._cached_files > self._most_cached_files and len(self._manifests) > 1:
             _, dropped = self._manifests.popitem(last=False)
             self._cached_files -= len(dropped.files)

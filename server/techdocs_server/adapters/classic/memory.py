@@ -20,6 +20,7 @@ class MemoryClassicBucket:
 
     def __init__(self, *, case_preserved: bool = False) -> None:
         self.objects: dict[str, bytes] = {}
+        self.modified: dict[str, datetime] = {}
         self.broken = False
         self.listings = 0
         self._case_preserved = case_preserved
@@ -32,11 +33,12 @@ class MemoryClassicBucket:
         if folder is None:
             return ()
         now = datetime.now(UTC)
+        etags = {key: hashlib.md5(content, usedforsecurity=False).hexdigest() for key, content in self.objects.items()}
         return [
-            ClassicFile(key[len(folder) :], key, len(content), hashlib.md5(content, usedforsecurity=False).hexdigest(), now)
+            ClassicFile(key[len(folder) :], key, len(content), etags[key], self.modified.get(key, now))
             for key, content in sorted(self.objects.items())
             if key.startswith(folder) and path_problem(key[len(folder) :]) is None
-        ]  # fmt: skip
+        ]
 
     async def read(self, file: ClassicFile, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Yield bytes, as the port says."""

@@ -19,6 +19,17 @@ _IN_MEMORY_BYTES = 256 * 1024
 _THREADS = 4
 
 
+def emptied(folder: Path) -> Path:
+    """Make the folder of a spool, without what an earlier process left in it. Raises `StorageUnavailable`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in folder.iterdir():
+            left.unlink()
+    except OSError as error:
+        raise StorageUnavailable(f"the temporary folder: {error.strerror}") from error
+    return folder
+
+
 class LocalSpool:
     """A Spool in a folder, whose owner removes it."""
 
@@ -35,9 +46,8 @@ class LocalSpool:
         place = _Place(self._folder)
         try:
             async for chunk in chunks:
-                place.note(chunk)
-                if place.is_full:
-                    await self._threads.run(place.flush)
+                # In a thread, for to hash a large site takes seconds.
+                await self._threads.run(place.note, chunk)
             if place.path is not None:
                 await self._threads.run(place.flush)
         except BaseException as error:
@@ -56,15 +66,13 @@ class _Place:
         self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         self._size = 0
 
-    @property
-    def is_full(self) -> bool:
-        return len(self._waiting) > _IN_MEMORY_BYTES
-
     def note(self, chunk: bytes) -> None:
         self._waiting += chunk
         self._size += len(chunk)
         self._sha256.update(chunk)
         self._md5.update(chunk)
+        if len(self._waiting) > _IN_MEMORY_BYTES:
+            self.flush()
 
     def flush(self) -> None:
         if self.path is None:
