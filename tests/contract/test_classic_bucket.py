@@ -8,8 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ClassicFileGone
-from techdocs_server.ports.classic import ClassicBucket, ClassicFile
+from techdocs_server.ports.classic import ClassicBucket, ClassicFile, ClassicFileGone
 
 from tests.support.classic import CLASSIC_BUCKETS, MemoryObjects, S3Objects, open_classic
 

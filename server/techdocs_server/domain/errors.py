@@ -39,10 +39,9 @@ from its data. Messages say what happened, to what, and what to do next; they
 never hold paths of this machine, secrets, or another tenant's names. The map to
 gRPC codes is ``rpc/status.py``.
 
-Three more errors never leave the service: `BlobMissing` (a port's answer; readers
-turn it into `ContentCorrupt`), `ClassicFileGone` (likewise; readers turn it into
-`ContentReplaced`) and `BuildStepFailed` (a step of a build; the dispatcher records
-it and waiters get `BuildFailed`).
+Two more errors never leave the service: `BlobMissing` (a port's answer; readers
+turn it into `ContentCorrupt`) and `BuildStepFailed` (a step of a build; the
+dispatcher records it and waiters get `BuildFailed`).
 """
 
 from __future__ import annotations
@@ -360,14 +359,6 @@ class BlobMissing(Exception):
     def __init__(self, sha256: str) -> None:
         super().__init__(f"no blob {sha256}")
         self.sha256 = sha256
-
-
-class ClassicFileGone(Exception):
-    """A bucket does not hold the object that a listing showed: another one by now, or none. Not a failure of the bucket."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"{key!r} is not the object that was listed")
-        self.key = key
 
 
 class DigestMismatch(Exception):

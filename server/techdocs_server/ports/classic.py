@@ -24,6 +24,17 @@ class ClassicFile:
     last_modified: datetime
 
 
+class ClassicFileGone(Exception):
+    """The bucket does not hold the object that a listing showed: another one by now, or none. Not a failure of it.
+
+    It never leaves the service: readers turn it into `ContentReplaced`.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key!r} is not the object that was listed")
+        self.key = key
+
+
 @dataclass(frozen=True, slots=True)
 class ClassicInventory:
     """What a bucket has: the entities with files, in order, and the names of what belongs to none."""

@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ClassicFileGone, ContentNotFound, ContentReplaced
+from techdocs_server.domain.errors import ContentNotFound, ContentReplaced
 from techdocs_server.domain.site_path import index_candidates
-from techdocs_server.ports.classic import ClassicBucket, ClassicFile
+from techdocs_server.ports.classic import ClassicBucket, ClassicFile, ClassicFileGone
 
 FRESH_SECONDS = 5.0
 """How long a listing is believed."""

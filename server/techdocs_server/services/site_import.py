@@ -14,16 +14,12 @@ from itertools import islice
 
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import (
-    ClassicFileGone,
-    ContentCorrupt,
-    ContentReplaced,
-)
+from techdocs_server.domain.errors import ContentCorrupt, ContentReplaced
 from techdocs_server.domain.site import SitePointer
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
 from techdocs_server.domain.site_path import INDEX
 from techdocs_server.ports.blobs import BlobStore
-from techdocs_server.ports.classic import ClassicBucket
+from techdocs_server.ports.classic import ClassicBucket, ClassicFileGone
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.ports.spool import Spool, Spooled
 from techdocs_server.services.classic_metadata import classic_metadata

@@ -10,9 +10,9 @@ from techdocs_server.adapters.blobs.ranges import chunks_of, range_of
 from techdocs_server.adapters.classic.folders import CasedFolders
 from techdocs_server.adapters.classic.layout import folder_of, inventory_of
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ClassicFileGone, StorageUnavailable
+from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.domain.site_path import path_problem
-from techdocs_server.ports.classic import ClassicFile, ClassicInventory
+from techdocs_server.ports.classic import ClassicFile, ClassicFileGone, ClassicInventory
 
 
 class MemoryClassicBucket:

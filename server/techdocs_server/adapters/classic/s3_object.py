@@ -7,8 +7,8 @@ from minio import Minio
 
 from techdocs_server.adapters.blobs.ranges import CHUNK_BYTES
 from techdocs_server.adapters.blobs.s3_problems import MISSING, reporting_s3_answers
-from techdocs_server.domain.errors import ClassicFileGone, StorageUnavailable
-from techdocs_server.ports.classic import ClassicFile
+from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.ports.classic import ClassicFile, ClassicFileGone
 
 _REPLACED = "PreconditionFailed"
 
