@@ -68,6 +68,14 @@ async def test_a_bucket_with_nothing_in_it_has_no_sites(scene: Scene) -> None:
     assert not inventory.unmanaged
 
 
+async def test_a_site_of_more_files_than_a_server_lists_at_once_is_listed_whole(scene: Scene) -> None:
+    bucket, objects = scene
+    await objects.put(**{f"default/component/demo/{number}.txt": b"%d" % number for number in range(1100)})
+    found = await listed(bucket)
+    assert len(found) == 1100
+    assert all(file.size_bytes == len(path) - len(".txt") for path, file in found.items())
+
+
 @pytest.mark.parametrize("path", ["größe/seite eins.html", "a+b&c=d.txt", "100%25.txt", "q?x#y.txt", "日本.html"])
 async def test_names_come_back_as_they_are(scene: Scene, path: str) -> None:
     bucket, objects = scene

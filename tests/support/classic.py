@@ -52,10 +52,12 @@ class S3Objects:
 
     async def put(self, **objects: bytes) -> None:
         """Put objects by their names, without a media type, as techdocs-cli does."""
+        await asyncio.to_thread(self._put, objects)
+
+    def _put(self, objects: Mapping[str, bytes]) -> None:
+        client = self.server.client
         for key, content in objects.items():
-            await asyncio.to_thread(
-                self.server.client.put_object, self.bucket, self.prefix + key, io.BytesIO(content), len(content)
-            )
+            client.put_object(self.bucket, self.prefix + key, io.BytesIO(content), len(content))
 
     async def remove(self, key: str) -> None:
         """Remove an object."""
