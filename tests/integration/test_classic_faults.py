@@ -11,8 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 from techdocs.v1 import docs_pb2
+from techdocs_server.adapters.blobs.memory import MemoryBlobStore
+from techdocs_server.adapters.clock import SystemClock
+from techdocs_server.adapters.records.memory import MemorySiteRecords
+from techdocs_server.adapters.spools.local import LocalSpool
+from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.services.committing import RevisionCommitter
+from techdocs_server.services.reading import SiteReader
+from techdocs_server.services.site_import import ImportLimits, ImportRefused, SiteImporter
 
 from tests.integration.test_second_server import refused
 from tests.support.classic import S3Objects, classic_bucket
@@ -110,6 +118,33 @@ async def test_a_download_that_breaks_off_is_told(scene: Scene) -> None:
         assert len(got) < 1_000_000
     finally:
         await bucket.close()
+
+
+async def test_a_byte_that_changed_on_the_way_stops_an_import(scene: Scene, tmp_path: Path) -> None:
+    bucket, spool = classic_bucket(scene.proxy.endpoint, BUCKET, scene.prefix), LocalSpool(tmp_path)
+    sites, blobs = MemorySiteRecords(), MemoryBlobStore()
+    importer = SiteImporter(
+        bucket=bucket,
+        sites=sites,
+        blobs=blobs,
+        reader=SiteReader(sites, blobs),
+        committer=RevisionCommitter(sites, blobs, SystemClock()),
+        spool=spool,
+        limits=ImportLimits(max_bytes=10**8, max_files=100, concurrency=4),
+    )
+    try:
+        scene.proxy.flip_at = 2_000_000
+        with pytest.raises(ImportRefused, match=r"'large\.bin' is damaged"):
+            await importer.import_site(DEMO)
+        assert await sites.pointer(DEMO) is None
+        scene.proxy.flip_at = None
+        scene.proxy.hang_up()
+        assert (await importer.import_site(DEMO)).file_count == 2
+    finally:
+        await spool.close()
+        await bucket.close()
+    assert await blobs.missing([Digest.of(LARGE), Digest.of(b"classic")]) == frozenset()
+    assert not list(tmp_path.iterdir())
 
 
 async def test_a_bucket_that_is_gone_is_not_an_empty_one(s3_server: SeaweedFS) -> None:

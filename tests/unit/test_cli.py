@@ -281,6 +281,6 @@ def test_an_import_of_what_is_no_entity_is_refused(entity: str) -> None:
 
 def test_an_import_from_a_bucket_that_cannot_be_reached_ends_with_its_setting(tmp_path: Path) -> None:
     server = {"s3_endpoint": "http://127.0.0.1:9", "s3_access_key": "a", "s3_secret_key": "b"}
-    result = run("import", data_directory=tmp_path, backstage_bucket="x", **server)
+    result = run("import", data_directory=tmp_path, backstage_bucket="docs", **server)
     assert result.exit_code == 2
     assert "backstage_bucket: storage is unavailable: the S3 server cannot be reached" in result.stderr
