@@ -21,7 +21,8 @@ def make_mirror(
 ) -> Mirror | None:
     """Return what mirrors sites into the bucket, if that is wanted.
 
-    ``blobs`` should be a store without a cache: what is written once must not push out what is read often. Raises `StartFailed` and `StorageUnavailable`.
+    ``blobs`` should be a store without a cache: what is written once must not push out
+    what is read often. Raises `StartFailed` and `StorageUnavailable`.
     """
     if bucket is None or not settings.mirror_classic:
         return None

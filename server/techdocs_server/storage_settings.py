@@ -87,7 +87,7 @@ class StorageSettings(BaseSettings):
             raise ValueError("backstage_bucket: must be set too, since mirror_classic is")
         if self.mirror_classic and self.backstage_case != "lower":
             raise ValueError(
-                "backstage_case: must be lower where mirror_classic is set, since the letter case of new sites is not known"
+                "backstage_case: must be lower where mirror_classic is set: the letter case of a new site is not known"
             )
         return self
 

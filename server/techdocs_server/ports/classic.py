@@ -51,7 +51,10 @@ class ClassicBucket(Protocol):
     """
 
     async def files(self, entity: EntityRef) -> Sequence[ClassicFile]:
-        """Return the files of a site, none when there is no such site. Objects whose path no site can have are left out."""
+        """Return the files of a site, none when there is no such site.
+
+        Objects whose path no site can have are left out.
+        """
         ...
 
     def read(self, file: ClassicFile, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:

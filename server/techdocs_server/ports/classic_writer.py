@@ -38,7 +38,7 @@ class ClassicWriter(Protocol):
     """
 
     async def put(self, upload: ClassicUpload, content: BinaryIO) -> str:
-        """Write a file from where ``content`` stands, which is read in threads. Returns its entity tag without quotes."""
+        """Write a file from where ``content`` stands, which is read in a thread. Returns its entity tag, unquoted."""
         ...
 
     async def remove(self, files: Sequence[ClassicFile]) -> None:

@@ -31,7 +31,7 @@ from techdocs_server.services.reading import SiteReader
 _BATCH_FILES, _BATCH_BYTES = 64, 64 * 1024**2
 
 SOURCE_ETAG_PREFIX = "classic:"
-"""Begins the source etag of what was imported. Those of builds are hexadecimal, so a sync always sees another source."""
+"""Begins the source etag of what was imported. A build's is hexadecimal, so a sync always sees another source."""
 
 
 class ImportOutcome(enum.StrEnum):

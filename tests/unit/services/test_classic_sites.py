@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from techdocs_server.adapters.classic.memory import MemoryClassicBucket
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.domain.errors import ContentReplaced, StorageUnavailable
 from techdocs_server.ports.classic import ClassicFile
 from techdocs_server.services.classic_sites import ClassicSites
 
@@ -97,3 +97,16 @@ async def test_the_revision_changes_with_any_file_and_comes_back_with_it(bucket:
     bucket.objects["default/component/demo/index.html"] = b"x"
     assert len({first, added, changed}) == 3
     assert await revision() == first
+
+
+async def test_a_file_that_was_replaced_is_told_as_that_and_the_listing_is_made_anew(bucket: HeldBucket) -> None:
+    sites = ClassicSites(bucket, fresh_seconds=60)
+    view = await sites.open(DEMO)
+    assert view is not None
+    bucket.objects["default/component/demo/index.html"] = b"another"
+    with pytest.raises(ContentReplaced) as raised:
+        await anext(sites.read(view, view.content("index.html")))
+    assert raised.value.reason == "STORAGE_UNAVAILABLE"
+    again = await sites.open(DEMO)
+    assert again is not None
+    assert b"".join([chunk async for chunk in sites.read(again, again.content("index.html"))]) == b"another"

@@ -21,7 +21,7 @@ def byte_range(digest: Digest, offset: int, length: int | None) -> tuple[int, in
 
 
 def range_of(size: int, offset: int, length: int | None) -> tuple[int, int]:
-    """Return the first byte and the one after the last of a range of so many bytes. Raises `ValueError` as `byte_range` does."""
+    """Return the first byte and the one after the last of ``size`` bytes. Raises `ValueError` as `byte_range` does."""
     if not 0 <= offset <= size:
         raise ValueError(f"offset {offset} is outside of {size} bytes")
     if length is None:

@@ -39,7 +39,7 @@ def reporting_s3_errors(digest: Digest | None = None) -> Iterator[None]:
 
 @contextmanager
 def reporting_s3_answers(meanings: Mapping[str, Exception]) -> Iterator[None]:
-    """Turn codes of S3's into what they mean to the caller, and everything else that a request raises into `StorageUnavailable`."""
+    """Turn codes of S3's into what they mean to the caller, and whatever else is raised into `StorageUnavailable`."""
     try:
         yield
     except S3Error as error:

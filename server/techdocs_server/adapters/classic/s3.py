@@ -27,8 +27,8 @@ Arguments = TypeVarTuple("Arguments")
 
 CONNECTIONS = 24
 _READERS, _LISTERS = 16, 8
-# An entry is about 500 bytes in memory: 100 MB. Backstage's own tools list as much at once.
 MOST_FILES = 200_000
+"""Files of one site. An entry is about 500 bytes in memory: 100 MB."""
 _MD5_DIGITS = 32
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -36,8 +36,9 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 class S3ClassicBucket:
     """A ClassicBucket in a bucket, below a prefix ("" or "some/path/").
 
-    Names of folders are those of entities in lower case; with ``case_preserved`` they are looked for in any. Threads are bounded, for reading and listing apart. A caller that is cancelled leaves at
-    once; its request ends by itself, at the client's timeouts.
+    Names of folders are those of entities in lower case; with ``case_preserved`` they
+    are looked for in any. Threads are bounded, for reading and listing apart. A caller
+    that is cancelled leaves at once; its request ends by itself, at the client's timeouts.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class S3ClassicBucket:
         self._pool.clear()
 
     async def files(self, entity: EntityRef) -> Sequence[ClassicFile]:
-        """Return the files of a site, as the port says. Raises `StorageUnavailable` too when there are more than `MOST_FILES`."""
+        """Return the files of a site, as the port says. More than `MOST_FILES` are `StorageUnavailable` too."""
         return await self._run(self._listers, self._files, entity)
 
     async def read(self, file: ClassicFile, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
