@@ -28,6 +28,7 @@ from techdocs_server.build_tools import (
     make_source_hosts,
 )
 from techdocs_server.capabilities import capabilities
+from techdocs_server.classic_tools import make_mirror
 from techdocs_server.collector import make_collector
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import BlobStore
@@ -44,11 +45,13 @@ from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.dispatching import Dispatcher
 from techdocs_server.services.listing import Listings
+from techdocs_server.services.mirroring import Mirror
 from techdocs_server.services.publishing import Publisher
 from techdocs_server.services.reading import SiteReader
 from techdocs_server.services.reaping import Reaper
@@ -60,7 +63,7 @@ from techdocs_server.services.starting import BuildStarter
 from techdocs_server.services.syncing import SiteSyncer
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
-from techdocs_server.stores import ServiceStores, conninfo, open_stores, shares_stores
+from techdocs_server.stores import ServiceStores, conninfo, open_classic, open_stores, shares_stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class TechDocsService:
         self._variants: Variants | None = None
         self._variant_store: VariantStore | None = None
         self._collector: Collector | None = None
+        self._mirror: Mirror | None = None
         self._tls: TLS | None = None
 
     async def start(self) -> int:
@@ -153,7 +157,12 @@ class TechDocsService:
             generator.preload()
 
         events, sites, builds = stores.events, stores.sites, stores.builds
-        reader = SiteReader(sites, stores.blobs, self._variants)
+        classic = await open_classic(settings, self._own_async)
+        if self._parts.builds:
+            self._mirror = make_mirror(settings, classic, sites, stores.uncached_blobs, folder, self._own_async)
+        if self._mirror is not None:
+            stores.listeners.append(self._mirror.moved)
+        reader = SiteReader(sites, stores.blobs, self._variants, None if classic is None else ClassicSites(classic))
         sources = Sources(catalog, preparer, generator)
         reuse = LocalReuseStates(folder / "reuse", max_bytes=settings.reuse_max_bytes, removal=removal)
         builder = SiteBuilder(
@@ -266,6 +275,8 @@ class TechDocsService:
             self._start_task(self._variants.run())
         if self._collector is not None and self._settings.gc_interval_seconds and self._parts.serves:
             self._start_task(self._collector.run(interval_seconds=self._settings.gc_interval_seconds))
+        if self._mirror is not None:
+            self._start_task(self._mirror.run())
 
     def _make_refresher(self, sources: Sources, syncer: SiteSyncer) -> Refresher | None:
         interval = self._settings.refresh_interval_seconds

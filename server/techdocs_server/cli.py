@@ -16,6 +16,8 @@ from pydantic import SecretStr
 from techdocs_server.capabilities import service_version
 from techdocs_server.cli_publish import publish
 from techdocs_server.cli_sites import register
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.importing import ImportRequest, import_sites
 from techdocs_server.one_build import BuildRefused, build_once
 from techdocs_server.running import Say, run_bridge, run_everything, run_server, run_worker
 from techdocs_server.settings import Settings, SettingsInvalid, load_settings
@@ -83,6 +85,33 @@ def build(config: Path | None, source: Path, output: Path, name: str) -> None:
         _fail(str(error), status=2)
     except BuildRefused as refused:
         _fail(*_refusal(refused), status=1)
+
+
+def _entity(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[EntityRef]:
+    try:
+        triplets = [value.split("/") for value in values]
+        return [EntityRef.of(namespace=namespace, kind=kind, name=name) for namespace, kind, name in triplets]
+    except ValueError as error:
+        raise click.BadParameter("an entity is NAMESPACE/KIND/NAME") from error
+
+
+@main.command("import")
+@click.option("--entity", "entities", multiple=True, callback=_entity, help="NAMESPACE/KIND/NAME; all by default.")
+@click.option("--dry-run", is_flag=True, help="Say what would be imported, and import nothing.")
+@click.option("--replace", is_flag=True, help="Also import sites that have a revision here.")
+@click.option("--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Files at a time.")
+@click.pass_obj
+def import_(config: Path | None, entities: list[EntityRef], dry_run: bool, replace: bool, concurrency: int) -> None:  # noqa: FBT001 - click passes them by name
+    """Bring sites over from backstage_bucket, which is only read. The service must not run meanwhile."""
+    settings = _settings(config)
+    configure_logging(level="warning", log_format=settings.log_format)
+    request = ImportRequest(entities, dry_run=dry_run, replace=replace, concurrency=concurrency)
+    try:
+        is_whole = uvloop.run(import_sites(settings, request, say=_say))
+    except StartFailed as error:
+        _fail(str(error), status=2)
+    if not is_whole:
+        sys.exit(1)
 
 
 @main.command("check-config")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pydantic
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 from pydantic_settings import BaseSettings
 
 
@@ -43,6 +44,29 @@ class StorageSettings(BaseSettings):
         default=None, description="PEM certificates to trust of the S3 server, instead of the system's"
     )
 
+    backstage_bucket: str | None = Field(
+        default=None,
+        description="bucket that Backstage's own tools fill, on the server and with the credentials of s3_*; "
+        "sites that are not here yet are read from it",
+    )
+    backstage_prefix: str | None = Field(
+        default=None, description="the bucketRootPath of those tools, ending in a slash, such as docs/"
+    )
+    backstage_case: Literal["lower", "preserved"] = Field(
+        default="lower",
+        description="whether names of folders there are those of entities in lower case, or in their own "
+        "(legacyUseCaseSensitiveTripletPaths)",
+    )
+    mirror_classic: bool = Field(
+        default=False,
+        description="whether what is published is also written to backstage_bucket, for a Backstage that reads it",
+    )
+    mirror_removal_grace_seconds: NonNegativeFloat = Field(
+        default=3600.0,
+        allow_inf_nan=False,
+        description="how long files that a site no longer has stay there",
+    )
+
     @pydantic.field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: pydantic.SecretStr | None) -> pydantic.SecretStr | None:
@@ -50,12 +74,33 @@ class StorageSettings(BaseSettings):
             raise ValueError("must begin with postgresql://; without it records are in SQLite")
         return value
 
-    @pydantic.field_validator("s3_prefix")
+    @pydantic.field_validator("s3_prefix", "backstage_prefix")
     @classmethod
     def _ends_a_folder(cls, value: str | None) -> str | None:
         if value and (value.startswith("/") or not value.endswith("/")):
             raise ValueError("must be empty, or end in a slash and not begin with one")
         return value
+
+    @pydantic.model_validator(mode="after")
+    def _mirror_has_a_place(self) -> StorageSettings:
+        if self.mirror_classic and self.backstage_bucket is None:
+            raise ValueError("backstage_bucket: must be set too, since mirror_classic is")
+        if self.mirror_classic and self.backstage_case != "lower":
+            raise ValueError(
+                "backstage_case: must be lower where mirror_classic is set: the letter case of a new site is not known"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _layouts_are_apart(self) -> StorageSettings:
+        if self.backstage_bucket and self.backstage_bucket == self.s3_bucket:
+            ours, theirs = self.s3_prefix or "", self.backstage_prefix or ""
+            if ours.startswith(theirs) or theirs.startswith(ours):
+                raise ValueError(
+                    "backstage_prefix: one of it and s3_prefix is inside the other, in the same bucket; "
+                    "contents and the sites of Backstage's tools need places apart"
+                )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _keys_are_whole(self) -> StorageSettings:

@@ -1,4 +1,4 @@
-"""The stores, made from settings: of contents and of records."""
+"""The stores, made from settings: of contents, of records, and what Backstage's own tools have stored."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import urllib3
+from minio import Minio
 from pydantic import SecretStr
 
 from techdocs_server.adapters.blobs.caching import CachingBlobStore
 from techdocs_server.adapters.blobs.filesystem import FilesystemBlobStore
 from techdocs_server.adapters.blobs.s3 import CONNECTIONS, S3BlobStore
 from techdocs_server.adapters.blobs.s3_client import S3Credentials, S3Location, make_client
+from techdocs_server.adapters.classic import s3 as classic_s3
+from techdocs_server.adapters.classic import s3_writer
+from techdocs_server.adapters.classic.s3 import S3ClassicBucket
+from techdocs_server.adapters.classic.s3_writer import S3ClassicWriter
 from techdocs_server.adapters.records.caching_sites import CachingSiteRecords
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.migrations.upgrade import upgrade
@@ -23,6 +29,8 @@ from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import SweepableBlobStore
+from techdocs_server.ports.classic import ClassicBucket
+from techdocs_server.ports.classic_writer import ClassicWriter
 from techdocs_server.ports.records import BuildRecords
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.site_changes import SiteChanges
@@ -60,21 +68,7 @@ async def _s3(settings: Settings, bucket: str, own: Own) -> SweepableBlobStore:
     location = S3Location(
         settings.s3_endpoint, bucket, settings.s3_prefix or "", settings.s3_region, settings.s3_encryption or ""
     )
-    credentials = S3Credentials(
-        _shown(settings.s3_access_key),
-        _shown(settings.s3_secret_key),
-        _shown(settings.s3_session_token) or None,
-        settings.s3_credentials_file,
-        settings.s3_credentials_profile,
-    )
-    try:
-        client, pool = make_client(
-            location, credentials, connections=CONNECTIONS, ca_certificates=settings.s3_ca_certificates
-        )
-    except OSError as error:
-        raise StartFailed(f"s3_ca_certificates: {settings.s3_ca_certificates}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise StartFailed(f"s3_endpoint: {error}") from error
+    client, pool = _client(settings, location, CONNECTIONS)
     try:
         store = S3BlobStore(client, pool, location)
     except ValueError as error:
@@ -85,6 +79,53 @@ async def _s3(settings: Settings, bucket: str, own: Own) -> SweepableBlobStore:
     except StorageUnavailable as error:
         raise StartFailed(f"s3_bucket: {error.message}") from error
     return store
+
+
+async def open_classic(settings: Settings, own: Own) -> ClassicBucket | None:
+    """Open the bucket that Backstage's own tools fill, if there is one. Raises `StartFailed`."""
+    if settings.backstage_bucket is None:
+        return None
+    location = S3Location(settings.s3_endpoint, settings.backstage_bucket, region=settings.s3_region)
+    client, pool = _client(settings, location, classic_s3.CONNECTIONS)
+    bucket = S3ClassicBucket(
+        client,
+        pool,
+        settings.backstage_bucket,
+        settings.backstage_prefix or "",
+        case_preserved=settings.backstage_case == "preserved",
+    )
+    own(bucket.close)
+    try:
+        await bucket.check()
+    except StorageUnavailable as error:
+        raise StartFailed(f"backstage_bucket: {error.message}") from error
+    return bucket
+
+
+def open_classic_writer(settings: Settings, own: Own) -> ClassicWriter:
+    """Open that bucket for writing. Raises `StartFailed`."""
+    bucket = settings.backstage_bucket or ""
+    location = S3Location(settings.s3_endpoint, bucket, region=settings.s3_region)
+    client, pool = _client(settings, location, s3_writer.CONNECTIONS)
+    writer = S3ClassicWriter(client, pool, bucket, settings.backstage_prefix or "")
+    own(writer.close)
+    return writer
+
+
+def _client(settings: Settings, location: S3Location, connections: int) -> tuple[Minio, urllib3.PoolManager]:
+    credentials = S3Credentials(
+        _shown(settings.s3_access_key),
+        _shown(settings.s3_secret_key),
+        _shown(settings.s3_session_token) or None,
+        settings.s3_credentials_file,
+        settings.s3_credentials_profile,
+    )
+    try:
+        return make_client(location, credentials, connections=connections, ca_certificates=settings.s3_ca_certificates)
+    except OSError as error:
+        raise StartFailed(f"s3_ca_certificates: {settings.s3_ca_certificates}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StartFailed(f"s3_endpoint: {error}") from error
 
 
 def _shown(secret: SecretStr | None) -> str:
@@ -143,6 +184,8 @@ class ServiceStores:
     builds: BuildRecords
     events: BuildEvents
     changes: SiteChanges
+    listeners: list[Callable[[EntityRef], None]]
+    """Called for each site that this process may have changed, or hears that another one has."""
 
     @property
     def heard(self) -> Heard:
@@ -151,7 +194,8 @@ class ServiceStores:
 
     def _heard_site(self, entity: EntityRef) -> None:
         self.sites.heard(entity)
-        self.changes.heard()
+        for listener in self.listeners:
+            listener(entity)
 
     def _found(self) -> None:
         self.sites.found()
@@ -165,9 +209,15 @@ async def open_stores(settings: Settings, folder: Path, own: Own) -> ServiceStor
     database = await open_database(settings, folder, own)
     builds = SqlBuildRecords(database)
     changes = SiteChanges(SqlChangeRecords(database))
+    listeners: list[Callable[[EntityRef], None]] = [lambda _: changes.heard()]
+
+    def changed(entity: EntityRef) -> None:
+        for listener in listeners:
+            listener(entity)
+
     sites = CachingSiteRecords(
         SqlSiteRecords(database),
         max_age_seconds=_MOST_STALE_SECONDS if shares_stores(settings) else None,
-        changed=lambda _: changes.heard(),
+        changed=changed,
     )
-    return ServiceStores(database, blobs, cached(blobs), sites, builds, BuildEvents(builds), changes)
+    return ServiceStores(database, blobs, cached(blobs), sites, builds, BuildEvents(builds), changes, listeners)

@@ -102,7 +102,7 @@ class World:
     async def pages(self, entity: EntityRef, revision: str = "") -> dict[str, bytes]:
         """Read a whole revision as readers do, but for its metadata file."""
         reader = SiteReader(self.sites, self.blobs)
-        view = await reader.open(entity, revision)
+        view = await reader.open_own(entity, revision)
         return {
             path: await reader.read_all(view, view.locate(path))
             for path in view.manifest.paths
@@ -111,7 +111,7 @@ class World:
 
     async def needed(self, entity: EntityRef, revision: str) -> set[str]:
         """Return the SHA-256 of the manifest and the files of a revision."""
-        view = await SiteReader(self.sites, self.blobs).open(entity, revision)
+        view = await SiteReader(self.sites, self.blobs).open_own(entity, revision)
         return {revision, *(digest.sha256 for digest in view.manifest.files.values())}
 
 

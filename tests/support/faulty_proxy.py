@@ -26,6 +26,12 @@ class FaultyProxy:
     cut_after: int | None = None
     flip_at: int | None = None
     connections: int = 0
+    open_connections: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def hang_up(self) -> None:
+        """End every connection there is, so that the next request makes one."""
+        for connection in self.open_connections:
+            connection.cancel()
 
     def next_answer(self) -> int | None:
         """Return the status to answer with, None to pass on."""
@@ -37,7 +43,7 @@ class FaultyProxy:
 async def faulty_proxy(host: str, port: int) -> AsyncIterator[FaultyProxy]:
     """Listen until the context ends."""
     proxy = FaultyProxy()
-    tasks: set[asyncio.Task[None]] = set()
+    tasks = proxy.open_connections
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

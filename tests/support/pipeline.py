@@ -28,6 +28,7 @@ from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogS
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
 from techdocs_server.services.dispatching import Dispatcher
@@ -166,6 +167,7 @@ async def pipeline(
     reuse_max_bytes: int = 10**6,
     blobs: FailingBlobStore | None = None,
     variants: Variants | None = None,
+    classic: ClassicSites | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Build the graph and run its queue until the context ends."""
     source = folder / "docs"
@@ -178,7 +180,7 @@ async def pipeline(
     queue, events, reader = (
         InProcessBuildQueue(concurrency=concurrency, limit=limit),
         BuildEvents(builds),
-        SiteReader(sites, blobs, variants),
+        SiteReader(sites, blobs, variants, classic),
     )
     sources = Sources(FolderCatalog(source), preparer, generator)
     removal = FolderRemoval(folder / "removed")

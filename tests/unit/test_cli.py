@@ -14,8 +14,8 @@ from techdocs_server.settings import Settings, load_settings
 
 from tests.support.services import environment
 
-# These take settings alone.
-WITHOUT_OPTIONS = ("bridge", "check-config", "openapi", "serve", "server", "worker")
+# These take settings alone; import takes more than it needs.
+WITHOUT_OPTIONS = ("bridge", "check-config", "import", "openapi", "serve", "server", "worker")
 OPERATORS = ("builds", "changes", "delete", "gc", "logs", "pin", "revisions", "rollback", "sites", "unpin")
 COMMANDS = tuple(sorted((*WITHOUT_OPTIONS, *OPERATORS, "build", "publish")))
 EXIT_CONFIG = 78
@@ -73,6 +73,12 @@ CHANGED: dict[str, object] = {
     "s3_credentials_file": "credentials",
     "s3_credentials_profile": "profile",
     "s3_ca_certificates": "ca.pem",
+    "backstage_bucket": "backstage",
+    "backstage_prefix": "docs/",
+    # The other one does not go with a mirror.
+    "backstage_case": "lower",
+    "mirror_classic": True,
+    "mirror_removal_grace_seconds": 12.0,
     "compress_variants": False,
     "gc_interval_seconds": 0.5,
     "gc_grace_seconds": 0.75,
@@ -265,3 +271,23 @@ async def test_a_bridge_without_its_certificate_authority_does_not_start(tmp_pat
     assert (status, said) == (1, "")
     [line] = logged.splitlines()
     assert line.startswith("techdocs: bridge_server_ca: ")
+
+
+def test_an_import_without_a_bucket_says_which_setting_is_missing(tmp_path: Path) -> None:
+    result = run("import", data_directory=tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr == "techdocs: backstage_bucket: it must be set to the bucket to import from\n"
+
+
+@pytest.mark.parametrize("entity", ["demo", "default/demo", "a/b/c/d", "default/compo nent/demo"])
+def test_an_import_of_what_is_no_entity_is_refused(entity: str) -> None:
+    result = run("import", "--entity", "default/Component/Fine", "--entity", entity)
+    assert result.exit_code == 2
+    assert "an entity is NAMESPACE/KIND/NAME" in result.stderr
+
+
+def test_an_import_from_a_bucket_that_cannot_be_reached_ends_with_its_setting(tmp_path: Path) -> None:
+    server = {"s3_endpoint": "http://127.0.0.1:9", "s3_access_key": "a", "s3_secret_key": "b"}
+    result = run("import", data_directory=tmp_path, backstage_bucket="docs", **server)
+    assert result.exit_code == 2
+    assert "backstage_bucket: storage is unavailable: the S3 server cannot be reached" in result.stderr

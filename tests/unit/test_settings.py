@@ -248,3 +248,29 @@ def test_the_manual_names_every_setting_with_its_default() -> None:
 def test_the_token_of_the_client_is_no_unknown_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TECHDOCS_TOKEN", "anything")
     assert load_settings(None, os.environ).build_concurrency == 2
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("", ""), ("techdocs/", ""), ("", "docs/"), ("docs/ours/", "docs/")])
+def test_contents_and_classic_sites_in_one_bucket_have_places_apart(
+    monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
+) -> None:
+    given(monkeypatch, s3_bucket="one", backstage_bucket="one", s3_prefix=ours, backstage_prefix=theirs)
+    [problem] = problems()
+    assert "backstage_prefix" in problem
+    given(monkeypatch, s3_bucket="another")
+    load_settings(None, os.environ)
+    given(monkeypatch, s3_bucket="one", s3_prefix="ours/", backstage_prefix="theirs/")
+    load_settings(None, os.environ)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [({}, "backstage_bucket"), ({"backstage_bucket": "one", "backstage_case": "preserved"}, "backstage_case")],
+    ids=["no bucket", "any case"],
+)
+def test_a_mirror_needs_a_bucket_with_folders_in_lower_case(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], named: str
+) -> None:
+    given(monkeypatch, mirror_classic="true", **more)
+    [problem] = problems()
+    assert problem.startswith(f"{named}: ")

@@ -127,7 +127,9 @@ class ContentInfo(_message.Message):
     etag: _builtins.str
     """Strong entity tag with its quotes (RFC 9110, section 8.8.3)."""
     sha256: _builtins.str
-    """SHA-256 of the content in lower-case hexadecimal."""
+    """SHA-256 of the content in lower-case hexadecimal; empty where nobody has
+    computed it, which is so for a site that Backstage's own tools published.
+    """
     def __init__(
         self,
         *,

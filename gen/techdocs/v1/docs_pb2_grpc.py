@@ -121,7 +121,8 @@ class DocsServiceServicer:
         """Lists the files of one revision in the order of their paths.
 
         Errors: NOT_FOUND / SITE_NOT_FOUND or REVISION_NOT_FOUND; INVALID_ARGUMENT /
-        PAGE_TOKEN_INVALID.
+        PAGE_TOKEN_INVALID. A site that Backstage's own tools published has no
+        history: a page after a change is REVISION_NOT_FOUND, and the listing begins anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

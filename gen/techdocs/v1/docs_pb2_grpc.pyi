@@ -87,7 +87,8 @@ class DocsServiceStub:
     """Lists the files of one revision in the order of their paths.
 
     Errors: NOT_FOUND / SITE_NOT_FOUND or REVISION_NOT_FOUND; INVALID_ARGUMENT /
-    PAGE_TOKEN_INVALID.
+    PAGE_TOKEN_INVALID. A site that Backstage's own tools published has no
+    history: a page after a change is REVISION_NOT_FOUND, and the listing begins anew.
     """
 
 @_typing.type_check_only
@@ -133,7 +134,8 @@ class DocsServiceAsyncStub(DocsServiceStub):
     """Lists the files of one revision in the order of their paths.
 
     Errors: NOT_FOUND / SITE_NOT_FOUND or REVISION_NOT_FOUND; INVALID_ARGUMENT /
-    PAGE_TOKEN_INVALID.
+    PAGE_TOKEN_INVALID. A site that Backstage's own tools published has no
+    history: a page after a change is REVISION_NOT_FOUND, and the listing begins anew.
     """
 
 class DocsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -206,7 +208,8 @@ class DocsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the files of one revision in the order of their paths.
 
         Errors: NOT_FOUND / SITE_NOT_FOUND or REVISION_NOT_FOUND; INVALID_ARGUMENT /
-        PAGE_TOKEN_INVALID.
+        PAGE_TOKEN_INVALID. A site that Backstage's own tools published has no
+        history: a page after a change is REVISION_NOT_FOUND, and the listing begins anew.
         """
 
 def add_DocsServiceServicer_to_server(servicer: DocsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,16 +36,26 @@ class SiteMetadata:
 
     @classmethod
     def parse(cls, content: bytes) -> SiteMetadata:
-        """Read the file. Raises `ValueError` when it is not one."""
-        document = json.loads(content)
-        if not isinstance(document, dict):
-            raise ValueError("techdocs_metadata.json is not an object")
-        milliseconds = document.get("build_timestamp", 0)
-        files: Sequence[object] = document.get("files") or ()
-        return cls(
-            site_name=str(document.get("site_name", "")),
-            site_description=str(document.get("site_description", "")),
-            etag=str(document.get("etag", "")),
-            build_timestamp=datetime.fromtimestamp(float(milliseconds) / 1000, UTC),
-            files=tuple(sorted(str(path) for path in files)),
-        )
+        """Read the file, whoever wrote it; what it does not say is empty. Raises `ValueError` when it is not one."""
+        try:
+            document = json.loads(content)
+            if not isinstance(document, dict):
+                raise ValueError("techdocs_metadata.json is not an object")
+            files = document.get("files") or []
+            if not isinstance(files, list):
+                raise ValueError("files of techdocs_metadata.json is not a list")
+            return cls(
+                site_name=_text(document.get("site_name")),
+                site_description=_text(document.get("site_description")),
+                etag=_text(document.get("etag")),
+                build_timestamp=datetime.fromtimestamp(float(document.get("build_timestamp") or 0) / 1000, UTC),
+                files=tuple(sorted(_text(path) for path in files)),
+            )
+        except (TypeError, OverflowError, OSError, RecursionError) as error:
+            raise ValueError("techdocs_metadata.json holds something else than it should") from error
+
+
+def _text(value: object) -> str:
+    text = "" if value is None else str(value)
+    text.encode()  # halves of surrogate pairs can be in JSON and cannot be sent; this is a `ValueError` too
+    return text

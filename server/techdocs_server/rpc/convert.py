@@ -26,7 +26,7 @@ from techdocs_server.domain.media_type import media_type
 from techdocs_server.domain.site import Revision, Site, SitePointer
 from techdocs_server.rpc.status import make_status, status_of
 from techdocs_server.services.listing import PageRequest
-from techdocs_server.services.reading import LocatedContent
+from techdocs_server.services.reading import AnyContent
 from techdocs_server.services.syncing import failure_of
 
 _STATES: dict[BuildState, builds_pb2.BuildState.ValueType] = {
@@ -157,15 +157,15 @@ def event_message(event: BuildEvent) -> builds_pb2.BuildEvent:
     return message
 
 
-def content_info(content: LocatedContent) -> docs_pb2.ContentInfo:
+def content_info(content: AnyContent) -> docs_pb2.ContentInfo:
     """Return the description of a file."""
     return docs_pb2.ContentInfo(
         path=content.path,
         revision=content.revision,
         content_type=media_type(content.path),
-        size_bytes=content.digest.size_bytes,
+        size_bytes=content.size_bytes,
         etag=content.etag,
-        sha256=content.digest.sha256,
+        sha256=content.sha256,
     )
 
 

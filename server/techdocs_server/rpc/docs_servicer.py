@@ -9,13 +9,13 @@ from typing import TypeAlias
 
 from techdocs.v1 import docs_pb2, docs_pb2_grpc
 
-from techdocs_server.domain.errors import RangeNotSatisfiable
+from techdocs_server.domain.errors import ContentReplaced, RangeNotSatisfiable
 from techdocs_server.domain.media_type import media_type
 from techdocs_server.rpc.convert import content_info, entity_message, entity_ref, http_body, page_request, timestamp
 from techdocs_server.rpc.interceptors.wrapping import Context
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.listing import Listings
-from techdocs_server.services.reading import LocatedContent, SiteReader, SiteView
+from techdocs_server.services.reading import AnyContent, AnyView, SiteReader
 
 ReadRequest: TypeAlias = docs_pb2.ReadContentRequest | docs_pb2.GetContentRequest
 
@@ -24,15 +24,15 @@ ReadRequest: TypeAlias = docs_pb2.ReadContentRequest | docs_pb2.GetContentReques
 class _Selected:
     """The file a request is about, and the part of it to send; length None sends nothing."""
 
-    view: SiteView
-    content: LocatedContent
+    view: AnyView
+    content: AnyContent
     not_modified: bool
     offset: int
     length: int | None
 
     @property
     def is_part(self) -> bool:
-        return self.length is not None and self.length < self.content.digest.size_bytes
+        return self.length is not None and self.length < self.content.size_bytes
 
 
 class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
@@ -85,6 +85,15 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         self, request: docs_pb2.ReadContentRequest, context: Context
     ) -> AsyncIterator[docs_pb2.ReadContentResponse]:
         """See docs.proto."""
+        try:
+            async for response in self._stream(request):
+                yield response
+        except ContentReplaced:
+            # Raised before anything is sent only. Once: a file that is replaced all the time is its owner's matter.
+            async for response in self._stream(request):
+                yield response
+
+    async def _stream(self, request: docs_pb2.ReadContentRequest) -> AsyncIterator[docs_pb2.ReadContentResponse]:
         selected = await self._select(request)
         first = docs_pb2.ReadContentResponse(info=content_info(selected.content), not_modified=selected.not_modified)
         first.body.content_type = first.info.content_type
@@ -105,6 +114,12 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
 
     async def GetContent(self, request: docs_pb2.GetContentRequest, context: Context) -> docs_pb2.GetContentResponse:
         """See docs.proto."""
+        try:
+            return await self._content(request)
+        except ContentReplaced:
+            return await self._content(request)
+
+    async def _content(self, request: docs_pb2.GetContentRequest) -> docs_pb2.GetContentResponse:
         selected = await self._select(request)
         response = docs_pb2.GetContentResponse(info=content_info(selected.content), not_modified=selected.not_modified)
         if selected.length is None:
@@ -140,7 +155,7 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         content = view.locate(request.path)
         if holds(request.if_none_match, content.etag):
             return _Selected(view, content, not_modified=True, offset=0, length=None)
-        offset, length = byte_range(content.digest.size_bytes, offset=request.read_offset, limit=request.read_limit)
+        offset, length = byte_range(content.size_bytes, offset=request.read_offset, limit=request.read_limit)
         wanted = None if request.view == docs_pb2.CONTENT_VIEW_INFO else length
         return _Selected(view, content, not_modified=False, offset=offset, length=wanted)
 

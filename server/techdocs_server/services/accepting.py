@@ -144,7 +144,7 @@ class SiteAcceptor:
             return _Before(None, None, None)
         revision = await self._sites.revision(entity, pointer.revision)
         try:
-            view = await self._reader.open(entity, pointer.revision)
+            view = await self._reader.open_own(entity, pointer.revision)
         except (ContentCorrupt, RevisionNotFound, SiteNotFound):
             return _Before(pointer, revision, None)  # damaged: this publish stores everything it lacks anew
         return _Before(pointer, revision, view.manifest.files)

@@ -111,7 +111,11 @@ class RevisionCommitter:
 
     async def lease(self, draft: RevisionDraft, files: Collection[Digest] = ()) -> None:
         """Lease what a commit stores, and files, before anybody asks whether they are stored."""
-        await self._leases.take(draft.new.entity, draft.own_digests.union(files), until=self._clock.now() + LEASE)
+        await self.hold(draft.new.entity, draft.own_digests.union(files))
+
+    async def hold(self, entity: EntityRef, files: Collection[Digest]) -> None:
+        """Lease files for an entity, for as long as a publish may take."""
+        await self._leases.take(entity, files, until=self._clock.now() + LEASE)
 
     async def commit_draft(
         self, draft: RevisionDraft, *, cause: Cause, fence: BuildFence | None = None

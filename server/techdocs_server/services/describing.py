@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ContentCorrupt
+from techdocs_server.domain.errors import ContentCorrupt, ContentReplaced
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
 from techdocs_server.ports.catalog import Catalog
-from techdocs_server.services.reading import SiteReader, SiteView
+from techdocs_server.services.classic_metadata import classic_metadata
+from techdocs_server.services.classic_sites import ClassicView
+from techdocs_server.services.reading import AnyView, SiteReader
 
 
 class SiteDescriber:
@@ -17,18 +19,29 @@ class SiteDescriber:
         self._reader = reader
         self._catalog = catalog
 
-    async def site(self, entity: EntityRef, revision: str = "") -> tuple[SiteMetadata, SiteView]:
+    async def site(self, entity: EntityRef, revision: str = "") -> tuple[SiteMetadata, AnyView]:
         """Return the site's metadata and the revision they are of.
 
-        Raises what `SiteReader.open` does, and `ContentNotFound` for a revision
-        without a metadata file.
+        A classic site need not have a metadata file, nor need the file say everything:
+        the listing of its files then says what it can. Raises what `SiteReader.open`
+        does, and `ContentNotFound` for a revision without a metadata file.
         """
         view = await self._reader.open(entity, revision)
+        try:
+            metadata = await self._metadata(view)
+        except ContentReplaced:
+            view = await self._reader.open(entity, revision)
+            metadata = await self._metadata(view)
+        return metadata, view
+
+    async def _metadata(self, view: AnyView) -> SiteMetadata:
+        if isinstance(view, ClassicView):
+            return await classic_metadata(view, lambda content: self._reader.read_all(view, content))
         content = await self._reader.read_all(view, view.locate(METADATA_PATH))
         try:
-            return SiteMetadata.parse(content), view
+            return SiteMetadata.parse(content)
         except ValueError as error:
-            raise ContentCorrupt(str(entity), METADATA_PATH) from error
+            raise ContentCorrupt(str(view.entity), METADATA_PATH) from error
 
     async def entity(self, entity: EntityRef) -> CatalogEntity:
         """Return the catalog entity. Raises `EntityNotFound` and `CatalogUnavailable`."""

@@ -16,7 +16,7 @@ from techdocs_server.domain.page_token import page_token, position_of
 from techdocs_server.domain.site import Revision, Site, SitePointer
 from techdocs_server.ports.changes import ChangeRecords
 from techdocs_server.ports.records import BuildRecords, SiteRecords
-from techdocs_server.services.reading import LocatedContent, SiteReader
+from techdocs_server.services.reading import AnyContent, SiteReader
 
 Item = TypeVar("Item")
 # More than any queue holds.
@@ -125,16 +125,15 @@ class Listings:
 
     async def contents(
         self, entity: EntityRef, *, revision: str, path_prefix: str, page: PageRequest
-    ) -> tuple[str, Page[LocatedContent]]:
-        """List the files of one revision by path; later pages stay with the revision of the first."""
+    ) -> tuple[str, Page[AnyContent]]:
+        """List the files of one revision by path; later pages stay with the revision of the first.
+
+        Raises what `SiteReader.open` does: `RevisionNotFound` too for a later page of a classic site that changed.
+        """
         arguments = ["contents", str(entity), revision, path_prefix]
         seen, after = position_of(page.token, arguments, length=2) if page.token else (revision, "")
         view = await self._reader.open(entity, seen)
-        paths = view.manifest.paths
+        paths = view.paths
         start = bisect.bisect_right(paths, after) if after else bisect.bisect_left(paths, path_prefix)
-        found = [
-            LocatedContent(path, view.revision, view.manifest.files[path])
-            for path in paths[start : start + page.size + 1]
-            if path.startswith(path_prefix)
-        ]
+        found = [view.content(path) for path in paths[start : start + page.size + 1] if path.startswith(path_prefix)]
         return view.revision, _page(found, page.size, arguments, lambda content: (view.revision, content.path))

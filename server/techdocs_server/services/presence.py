@@ -79,7 +79,7 @@ class BlobPresence:
         newest = await self._sites.revisions(entity, after=None, limit=_NEWEST_REVISIONS)
         for revision in dict.fromkeys([pointer.revision, *(kept.revision for kept in newest)]):
             try:
-                view = await self._reader.open(entity, revision)
+                view = await self._reader.open_own(entity, revision)
             except (ContentCorrupt, RevisionNotFound, SiteNotFound):
                 continue  # damaged, or gone meanwhile: it names nothing
             yield view.manifest.files.values()

@@ -115,7 +115,7 @@ class Publisher:
         if site.expected is None:
             return None
         try:
-            view = await self._reader.open(site.entity, site.expected.revision)
+            view = await self._reader.open_own(site.entity, site.expected.revision)
         except ContentCorrupt:
             return None  # a forced sync of a damaged site must store everything again
         return view.manifest.files

@@ -1,7 +1,8 @@
 """Reading published content: current revision, then manifest, then bytes.
 
 Everything a caller gets from one `SiteView` belongs to one revision, whatever is
-published meanwhile.
+published meanwhile. Sites without a revision of ours may be in a bucket that
+Backstage's own tools fill; see `classic_sites` for what holds of those.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.encoding import ContentEncoding, is_compressible
@@ -26,10 +28,11 @@ from techdocs_server.domain.media_type import media_type
 from techdocs_server.domain.site_path import index_candidates
 from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.records import SiteRecords
+from techdocs_server.services.classic_sites import ClassicContent, ClassicSites, ClassicView
 from techdocs_server.services.compressing import Variants
 
-# A manifest entry is about 300 bytes in memory: 200,000 of them are 60 MB.
-_CACHED_MANIFEST_FILES = 200_000
+CACHED_MANIFEST_FILES = 200_000
+"""Files of all manifests in memory. An entry is about 300 bytes: 60 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,16 @@ class LocatedContent:
     path: str
     revision: str
     digest: Digest
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the whole file."""
+        return self.digest.size_bytes
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file."""
+        return self.digest.sha256
 
     @property
     def etag(self) -> str:
@@ -68,30 +81,64 @@ class SiteView:
     revision: str
     manifest: Manifest
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path, sorted by code point."""
+        return self.manifest.paths
+
     def locate(self, path: str) -> LocatedContent:
         """Return the file a requested path means. Raises `ContentNotFound`."""
         for candidate in index_candidates(path):
-            if (digest := self.manifest.files.get(candidate)) is not None:
-                return LocatedContent(candidate, self.revision, digest)
+            if candidate in self.manifest.files:
+                return self.content(candidate)
         raise ContentNotFound(str(self.entity), self.revision, path)
+
+    def content(self, path: str) -> LocatedContent:
+        """Return a file by its path, which must be one of ``paths``."""
+        return LocatedContent(path, self.revision, self.manifest.files[path])
+
+
+AnyView: TypeAlias = SiteView | ClassicView
+AnyContent: TypeAlias = LocatedContent | ClassicContent
 
 
 class SiteReader:
     """Opens sites and reads their bytes."""
 
-    def __init__(self, sites: SiteRecords, blobs: BlobStore, variants: Variants | None = None) -> None:
+    def __init__(
+        self,
+        sites: SiteRecords,
+        blobs: BlobStore,
+        variants: Variants | None = None,
+        classic: ClassicSites | None = None,
+        *,
+        cached_files: int = CACHED_MANIFEST_FILES,
+    ) -> None:
         self._sites = sites
         self._blobs = blobs
         self._variants = variants
+        self._classic = classic
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._cached_files = 0
+        self._most_cached_files = cached_files
 
-    async def open(self, entity: EntityRef, revision: str = "") -> SiteView:
-        """Return the current revision of a site, or the one asked for.
+    async def open(self, entity: EntityRef, revision: str = "") -> AnyView:
+        """Return the current revision of a site, or the one asked for; of a site that we do not have, the classic one.
 
         Raises `SiteNotFound`, `RevisionNotFound`, `StorageUnavailable`, and
         `ContentCorrupt` when the manifest itself is damaged.
         """
+        if self._classic is None or await self._sites.pointer(entity) is not None:
+            return await self.open_own(entity, revision)
+        view = await self._classic.open(entity)
+        if view is None:
+            raise SiteNotFound(str(entity))
+        if revision not in ("", view.revision):
+            raise RevisionNotFound(str(entity), revision)
+        return view
+
+    async def open_own(self, entity: EntityRef, revision: str = "") -> SiteView:
+        """Do as `open`, and never look for a classic site."""
         pointer = await self._sites.pointer(entity)
         if pointer is None:
             raise SiteNotFound(str(entity))
@@ -106,22 +153,27 @@ class SiteReader:
         return SiteView(entity, wanted, manifest)
 
     async def read(
-        self, view: SiteView, content: LocatedContent, *, offset: int = 0, length: int | None = None
+        self, view: AnyView, content: AnyContent, *, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:
-        """Yield the bytes of a file, or a part of them. Raises `ContentCorrupt` and `StorageUnavailable`."""
+        """Yield the bytes of a file, or a part of them.
+
+        Raises `ContentCorrupt` and `StorageUnavailable`; before the first byte `ContentReplaced`, of a classic site.
+        """
         try:
-            async for chunk in self._blobs.get(content.digest, offset=offset, length=length):
+            async for chunk in self._chunks(view, content, offset, length):
                 yield chunk
         except (BlobMissing, DigestMismatch) as error:
             raise ContentCorrupt(str(view.entity), content.path) from error
 
-    async def read_all(self, view: SiteView, content: LocatedContent) -> bytes:
+    async def read_all(self, view: AnyView, content: AnyContent) -> bytes:
         """Return all bytes of a file that the caller knows to be small."""
         return b"".join([chunk async for chunk in self.read(view, content)])
 
-    async def locate_variant(self, content: LocatedContent, encoding: ContentEncoding) -> LocatedVariant | None:
+    async def locate_variant(self, content: AnyContent, encoding: ContentEncoding) -> LocatedVariant | None:
         """Return a file's variant in an encoding, or None when there is none now. Never an error: the file is there."""
-        if self._variants is None or not is_compressible(media_type(content.path), content.digest.size_bytes):
+        if self._variants is None or isinstance(content, ClassicContent):
+            return None
+        if not is_compressible(media_type(content.path), content.size_bytes):
             return None
         digest = await self._variants.locate(content.digest, encoding)
         return None if digest is None else LocatedVariant(content, encoding, digest)
@@ -136,6 +188,13 @@ class SiteReader:
         found = await self._variants.read(variant.content.digest, variant.encoding)
         # Another one by now: its entity tag is not the one that the caller knows.
         return found.content if found is not None and found.digest == variant.digest else None
+
+    def _chunks(self, view: AnyView, content: AnyContent, offset: int, length: int | None) -> AsyncIterator[bytes]:
+        if isinstance(content, LocatedContent):
+            return self._blobs.get(content.digest, offset=offset, length=length)
+        if self._classic is None or isinstance(view, SiteView):
+            raise ValueError("a file of a classic site is read with its own view, by the reader that opened it")
+        return self._classic.read(view, content, offset=offset, length=length)
 
     async def _manifest(self, entity: EntityRef, digest: Digest) -> Manifest:
         if (cached := self._manifests.get(digest.sha256)) is not None:
@@ -152,6 +211,6 @@ class SiteReader:
     def _remember(self, revision: str, manifest: Manifest) -> None:
         if self._manifests.setdefault(revision, manifest) is manifest:
             self._cached_files += len(manifest.files)
-        while self._cached_files > _CACHED_MANIFEST_FILES and len(self._manifests) > 1:
+        while self._cached_files > self._most_cached_files and len(self._manifests) > 1:
             _, dropped = self._manifests.popitem(last=False)
             self._cached_files -= len(dropped.files)

@@ -20,6 +20,7 @@ from techdocs_server.rpc.interceptors.wrapping import Context
 from techdocs_server.rpc.publish_servicer import PublishServicer
 from techdocs_server.rpc.server import Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
+from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.describing import SiteDescriber
 
 from tests.support.pipeline import ENTITY, FolderCatalog, Pipeline, pipeline
@@ -85,9 +86,10 @@ async def served(
     build_queue_limit: int = 10,
     publish_enabled: bool = True,
     publish_idle_seconds: float = 30.0,
+    classic: ClassicSites | None = None,
 ) -> AsyncIterator[Served]:
     """Run a server on a free port, and its pipeline, until the context ends."""
-    async with pipeline(folder, limit=build_queue_limit) as graph:
+    async with pipeline(folder, limit=build_queue_limit, classic=classic) as graph:
         acceptance = Acceptance(
             blobs=graph.blobs,
             sites=graph.sites,

@@ -205,7 +205,7 @@ async def test_a_publish_does_not_wait_for_variants_and_readers_find_them_later(
         made_for.compressor.gate.clear()
         service.write(index="x" * 5000)
         await service.syncer.sync(ENTITY, force=False)
-        view = await service.reader.open(ENTITY)
+        view = await service.reader.open_own(ENTITY)
         content = view.locate("index.html")
         assert await service.reader.locate_variant(content, BROTLI) is None
         assert await service.page() == "x" * 5000
@@ -227,4 +227,4 @@ async def test_a_forced_build_without_changes_finds_what_was_dropped(tmp_path: P
         await eventually(lambda: made_for.compressor.rests, what="it to be skipped")
         made_for.compressor.poison = b"y"
         await service.syncer.sync(ENTITY, force=True)
-        await made(made_for, (await service.reader.open(ENTITY)).locate("index.html").digest)
+        await made(made_for, (await service.reader.open_own(ENTITY)).locate("index.html").digest)

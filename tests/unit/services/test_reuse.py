@@ -39,7 +39,7 @@ async def test_removed_page_is_not_in_the_next_revision(tmp_path: Path) -> None:
     async with pipeline(tmp_path, generator=ReusingGenerator()) as service:
         await synced(service, index="one", a="a")
         await synced(service, index="one")
-        view = await service.reader.open(ENTITY)
+        view = await service.reader.open_own(ENTITY)
         assert view.manifest.paths == ("index.html", "techdocs_metadata.json")
 
 
@@ -70,7 +70,7 @@ async def test_path_that_the_current_revision_does_not_have_cannot_be_claimed(tm
             "OUTPUT_REFUSED",
             "sync with force, which renders every page",
         )
-        assert (await service.page(), (await service.reader.open(ENTITY)).revision) == ("one", before.revision)
+        assert (await service.page(), (await service.reader.open_own(ENTITY)).revision) == ("one", before.revision)
 
 
 async def test_first_build_of_a_site_can_claim_nothing(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ async def test_without_room_a_build_is_asked_to_leave_nothing(tmp_path: Path) ->
 async def test_damaged_store_is_healed_by_a_forced_sync(tmp_path: Path) -> None:
     async with pipeline(tmp_path, generator=ReusingGenerator()) as service:
         await synced(service, index="one", a="a")
-        lost = (await service.reader.open(ENTITY)).locate("a.html").digest
+        lost = (await service.reader.open_own(ENTITY)).locate("a.html").digest
         del service.blobs._contents[lost.sha256]
         service.write(index="two", a="a")
         await service.syncer.sync(ENTITY, force=False)
@@ -183,7 +183,7 @@ async def test_damaged_store_is_healed_by_a_forced_sync(tmp_path: Path) -> None:
 async def test_lost_metadata_is_healed_by_a_forced_sync(tmp_path: Path) -> None:
     async with pipeline(tmp_path, generator=ReusingGenerator()) as service:
         await synced(service, index="one")
-        lost = (await service.reader.open(ENTITY)).locate("techdocs_metadata.json").digest
+        lost = (await service.reader.open_own(ENTITY)).locate("techdocs_metadata.json").digest
         del service.blobs._contents[lost.sha256]
         healed = await synced(service, force=True, index="one")
         assert healed.updated, "it has the time of its build in it, so it cannot be made as it was"

@@ -17,7 +17,11 @@ def byte_range(digest: Digest, offset: int, length: int | None) -> tuple[int, in
     Raises `ValueError` for an offset outside the blob or a negative length: the
     caller should have asked the digest.
     """
-    size = digest.size_bytes
+    return range_of(digest.size_bytes, offset, length)
+
+
+def range_of(size: int, offset: int, length: int | None) -> tuple[int, int]:
+    """Return the first byte and the one after the last of ``size`` bytes. Raises `ValueError` as `byte_range` does."""
     if not 0 <= offset <= size:
         raise ValueError(f"offset {offset} is outside of {size} bytes")
     if length is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
@@ -11,7 +11,8 @@ from urllib3.exceptions import HTTPError
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.errors import BlobMissing, StorageUnavailable
 
-_MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+"""Codes of S3's for an object that is not there."""
 _DENIED = frozenset(
     {
         "AccessDenied",
@@ -32,11 +33,18 @@ _FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "StorageFull", "Insuffi
 @contextmanager
 def reporting_s3_errors(digest: Digest | None = None) -> Iterator[None]:
     """Turn what a request raises into `BlobMissing`, of the digest if there is one, or `StorageUnavailable`."""
+    with reporting_s3_answers({} if digest is None else dict.fromkeys(MISSING, BlobMissing(digest.sha256))):
+        yield
+
+
+@contextmanager
+def reporting_s3_answers(meanings: Mapping[str, Exception]) -> Iterator[None]:
+    """Turn codes of S3's into what they mean to the caller, and whatever else is raised into `StorageUnavailable`."""
     try:
         yield
     except S3Error as error:
-        if digest is not None and error.code in _MISSING:
-            raise BlobMissing(digest.sha256) from error
+        if (meaning := meanings.get(error.code or "")) is not None:
+            raise meaning from error
         raise StorageUnavailable(_sentence(error.code or "nothing")) from error
     except ServerError as error:
         raise StorageUnavailable(f"the S3 server answered with status {error.status_code}") from error
@@ -53,7 +61,7 @@ def reporting_s3_errors(digest: Digest | None = None) -> Iterator[None]:
 
 def _sentence(code: str) -> str:
     if code == "NoSuchBucket":
-        return "the bucket does not exist; create it, or set s3_bucket"
+        return "the bucket does not exist; create it, or name another"
     if code in _DENIED:
         return f"the S3 server denies access ({code}); look at the credentials and at the policy of the bucket"
     if code in _EXPIRED:

@@ -1,0 +1,1 @@
+"""Buckets that Backstage's own tools fill."""
