@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 
@@ -11,7 +12,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
-from techdocs.v1 import builds_pb2, capabilities_pb2, docs_pb2, sites_pb2
+from techdocs.v1 import builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2
 
 from tests.conformance.command_line_clients import BufCurl, Client, GRPCurl
 from tests.support.published import Catalog, Deployment, deployed
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SERVICES = [
     service
-    for module in (builds_pb2, capabilities_pb2, docs_pb2, sites_pb2)
+    for module in (builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 METHODS: Mapping[str, MethodDescriptor] = {method.name: method for service in SERVICES for method in service.methods}
@@ -34,6 +35,8 @@ CLIENTS: Mapping[str, Client] = {
 DEMO = {"kind": "component", "name": "demo"}
 NOBODY = {"kind": "component", "name": "nobody"}
 NEVER = "f" * 64
+BY_HAND = {"kind": "component", "name": "by-hand"}
+EMPTY = {"sha256": hashlib.sha256().hexdigest(), "sizeBytes": "0"}
 # BUILD and REVISION stand for a build that ended and for the current revision.
 REQUESTS: Mapping[str, object] = {
     "SyncSite": {"entity": DEMO},
@@ -49,6 +52,13 @@ REQUESTS: Mapping[str, object] = {
     "ReadContent": {"entity": DEMO, "path": "assets/big.bin"},
     "GetContent": {"entity": DEMO, "path": "assets/data.json", "revision": "REVISION"},
     "ListContents": {"entity": DEMO, "pathPrefix": "assets/"},
+    "FindMissingBlobs": {"entity": BY_HAND, "digests": [EMPTY]},
+    # The only list: a stream of several messages.
+    "PublishSite": [
+        {"header": {"entity": BY_HAND, "siteName": "By hand"}},
+        {"manifest": {"files": [{"path": "index.html", "digest": EMPTY}]}},
+        {"chunk": {"sha256": EMPTY["sha256"]}},
+    ],
     "GetSite": {"entity": DEMO},
     "ListSites": {"namespace": "default"},
     "DeleteSite": {"entity": NOBODY, "allowMissing": True},
@@ -68,6 +78,11 @@ REFUSED: Mapping[str, tuple[object, grpc.StatusCode, str]] = {
         {"entity": DEMO, "path": "assets/data.json", "readOffset": "1000"},
         grpc.StatusCode.OUT_OF_RANGE,
         "RANGE_NOT_SATISFIABLE",
+    ),
+    "PublishSite": (
+        [{"header": {"entity": BY_HAND}}, {"manifest": {"files": [{"path": "../up", "digest": EMPTY}]}}],
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "MANIFEST_INVALID",
     ),
     "DeleteSite": ({"entity": DEMO, "etag": "another"}, grpc.StatusCode.ABORTED, "ETAG_MISMATCH"),
     "GetRevision": ({"entity": DEMO, "revision": NEVER}, grpc.StatusCode.NOT_FOUND, "REVISION_NOT_FOUND"),
