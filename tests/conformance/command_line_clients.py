@@ -43,7 +43,7 @@ class GRPCurl:
     """grpcurl."""
 
     async def call(self, target: str, service: str, method: str, request: object) -> Sequence[Any]:
-        return _answers(await self._run("-d", _messages(request), target, f"{service}/{method}"))
+        return _answers(await self._run("-d", _text(request), target, f"{service}/{method}"))
 
     async def call_for(self, seconds: float, target: str, service: str, method: str, request: object) -> Sequence[Any]:
         """Return what a stream without an end brings within some seconds."""
@@ -52,7 +52,7 @@ class GRPCurl:
         return list(_documents(ended.output))
 
     async def failure(self, target: str, service: str, method: str, request: object) -> Failure:
-        ended = await self._run("-d", json.dumps(request), target, f"{service}/{method}")
+        ended = await self._run("-d", _text(request), target, f"{service}/{method}")
         # 64 and the code; the details are printed one by one, numbered.
         details = [json.loads(line.partition("{")[1] + line.partition("{")[2]) for line in _numbered(ended.errors)]
         (info,) = [detail for detail in details if detail["@type"].endswith("/google.rpc.ErrorInfo")]
@@ -79,10 +79,10 @@ class BufCurl:
     reflection: str
 
     async def call(self, target: str, service: str, method: str, request: object) -> Sequence[Any]:
-        return _answers(await self._run("-d", _messages(request), f"http://{target}/{service}/{method}"))
+        return _answers(await self._run("-d", _text(request), f"http://{target}/{service}/{method}"))
 
     async def failure(self, target: str, service: str, method: str, request: object) -> Failure:
-        ended = await self._run("-d", json.dumps(request), f"http://{target}/{service}/{method}")
+        ended = await self._run("-d", _text(request), f"http://{target}/{service}/{method}")
         told = json.loads(ended.errors)
         (value,) = [each["value"] for each in told["details"] if each["type"] == "google.rpc.ErrorInfo"]
         info = error_details_pb2.ErrorInfo.FromString(base64.b64decode(value + "=" * (-len(value) % 4)))
@@ -100,11 +100,6 @@ class BufCurl:
         return await run(installed("buf"), "curl", *flags, *arguments)
 
 
-def _messages(request: object) -> str:
-    """Return the documents of a stream, or of the one message."""
-    return "\n".join(map(json.dumps, request if isinstance(request, list) else [request]))
-
-
 def _answers(ended: Ended) -> Sequence[Any]:
     assert ended.status == 0, ended.errors
     return list(_documents(ended.output))
@@ -120,3 +115,8 @@ def _documents(text: str) -> Iterator[Any]:
 
 def _numbered(text: str) -> Iterator[str]:
     return (line for line in text.splitlines() if line.lstrip()[:1].isdigit() and "{" in line)
+
+
+def _text(request: object) -> str:
+    """Return a request as the tools read it: a message, or the messages of a stream one after the other."""
+    return "\n".join(map(json.dumps, request)) if isinstance(request, list) else json.dumps(request)

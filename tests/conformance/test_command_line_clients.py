@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -35,10 +34,9 @@ CLIENTS: Mapping[str, Client] = {
 
 DEMO = {"kind": "component", "name": "demo"}
 NOBODY = {"kind": "component", "name": "nobody"}
-PUBLISHED = {"kind": "component", "name": "by-hand"}
-PAGE = b"<title>By hand</title>"
-SHA256 = hashlib.sha256(PAGE).hexdigest()
 NEVER = "f" * 64
+BY_HAND = {"kind": "component", "name": "by-hand"}
+EMPTY = {"sha256": hashlib.sha256().hexdigest(), "sizeBytes": "0"}
 # BUILD and REVISION stand for a build that ended and for the current revision.
 REQUESTS: Mapping[str, object] = {
     "SyncSite": {"entity": DEMO},
@@ -54,6 +52,13 @@ REQUESTS: Mapping[str, object] = {
     "ReadContent": {"entity": DEMO, "path": "assets/big.bin"},
     "GetContent": {"entity": DEMO, "path": "assets/data.json", "revision": "REVISION"},
     "ListContents": {"entity": DEMO, "pathPrefix": "assets/"},
+    "FindMissingBlobs": {"entity": BY_HAND, "digests": [EMPTY]},
+    # The only list: a stream of several messages.
+    "PublishSite": [
+        {"header": {"entity": BY_HAND, "siteName": "By hand"}},
+        {"manifest": {"files": [{"path": "index.html", "digest": EMPTY}]}},
+        {"chunk": {"sha256": EMPTY["sha256"]}},
+    ],
     "GetSite": {"entity": DEMO},
     "ListSites": {"namespace": "default"},
     "DeleteSite": {"entity": NOBODY, "allowMissing": True},
@@ -64,13 +69,6 @@ REQUESTS: Mapping[str, object] = {
     "UnpinRevision": {"entity": DEMO, "revision": "REVISION"},
     "ListSiteChanges": {"entity": DEMO},
     "CollectGarbage": {"dryRun": True},
-    "FindMissingBlobs": {"entity": PUBLISHED, "digests": [{"sha256": SHA256, "sizeBytes": len(PAGE)}]},
-    # A stream is documents one after the other.
-    "PublishSite": [
-        {"header": {"entity": PUBLISHED, "siteName": "By hand"}},
-        {"manifest": {"files": [{"path": "index.html", "digest": {"sha256": SHA256, "sizeBytes": len(PAGE)}}]}},
-        {"chunk": {"sha256": SHA256, "offset": 0, "data": base64.b64encode(PAGE).decode()}},
-    ],
 }
 ENDLESS = {"WatchSites"}
 # What is deleted cannot be deleted by the next client: its refusal must do.
@@ -87,6 +85,11 @@ REFUSED: Mapping[str, tuple[object, grpc.StatusCode, str]] = {
         {"entity": DEMO, "path": "assets/data.json", "readOffset": "1000"},
         grpc.StatusCode.OUT_OF_RANGE,
         "RANGE_NOT_SATISFIABLE",
+    ),
+    "PublishSite": (
+        [{"header": {"entity": BY_HAND}}, {"manifest": {"files": [{"path": "../up", "digest": EMPTY}]}}],
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "MANIFEST_INVALID",
     ),
     "DeleteSite": ({"entity": DEMO, "etag": "another"}, grpc.StatusCode.ABORTED, "ETAG_MISMATCH"),
     "DeleteRevision": (
