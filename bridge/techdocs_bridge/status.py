@@ -25,6 +25,10 @@ ERROR_DOMAIN = "techdocs"
 HTTP_STATUS_BY_REASON: Mapping[str, int] = {
     "FIELD_INVALID": 400,
     "PAGE_TOKEN_INVALID": 400,
+    # Those of a client stream, which REST has not, are here for whoever reads the table.
+    "STREAM_ORDER_INVALID": 400,
+    "MANIFEST_INVALID": 400,
+    "DIGEST_MISMATCH": 400,
     "ENTITY_NOT_FOUND": 404,
     "SITE_NOT_FOUND": 404,
     "REVISION_NOT_FOUND": 404,
@@ -33,6 +37,8 @@ HTTP_STATUS_BY_REASON: Mapping[str, int] = {
     # The published OpenAPI document knows no answers of /sync but 200 and 404.
     "NO_DOCS_SOURCE": 404,
     "REQUEST_ID_REUSED": 409,
+    "PUBLISH_DISABLED": 409,
+    "BLOBS_MISSING": 409,
     "BUILD_IN_PROGRESS": 409,
     "REVISION_IS_CURRENT": 409,
     "REVISION_PINNED": 409,

@@ -65,13 +65,17 @@ def publish(
         request_id=request_id,
     )
     with report_errors(), open_channel(options) as channel:
-        patience = Patience(options.timeout_seconds)
+        patience = Patience(options.timeout_seconds, tell=_tell_of_repetition)
         site = read_site(directory)
         if not as_json:
             _describe(site)
         with shown_progress(is_terminal=sys.stdout.isatty(), quiet=as_json) as progress:
             answer = publish_folder(channel, site, header, patience=patience, progress=progress)
     click.echo(_as_json(entity, header, answer) if as_json else _as_line(entity, header, answer))
+
+
+def _tell_of_repetition(line: str) -> None:
+    click.echo(f"techdocs: {line}; trying again", err=True)
 
 
 def _describe(site: SiteFolder) -> None:

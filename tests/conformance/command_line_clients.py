@@ -42,10 +42,10 @@ class GRPCurl:
     """grpcurl."""
 
     async def call(self, target: str, service: str, method: str, request: object) -> Sequence[Any]:
-        return _answers(await self._run("-d", json.dumps(request), target, f"{service}/{method}"))
+        return _answers(await self._run("-d", _text(request), target, f"{service}/{method}"))
 
     async def failure(self, target: str, service: str, method: str, request: object) -> Failure:
-        ended = await self._run("-d", json.dumps(request), target, f"{service}/{method}")
+        ended = await self._run("-d", _text(request), target, f"{service}/{method}")
         # 64 and the code; the details are printed one by one, numbered.
         details = [json.loads(line.partition("{")[1] + line.partition("{")[2]) for line in _numbered(ended.errors)]
         (info,) = [detail for detail in details if detail["@type"].endswith("/google.rpc.ErrorInfo")]
@@ -72,10 +72,10 @@ class BufCurl:
     reflection: str
 
     async def call(self, target: str, service: str, method: str, request: object) -> Sequence[Any]:
-        return _answers(await self._run("-d", json.dumps(request), f"http://{target}/{service}/{method}"))
+        return _answers(await self._run("-d", _text(request), f"http://{target}/{service}/{method}"))
 
     async def failure(self, target: str, service: str, method: str, request: object) -> Failure:
-        ended = await self._run("-d", json.dumps(request), f"http://{target}/{service}/{method}")
+        ended = await self._run("-d", _text(request), f"http://{target}/{service}/{method}")
         told = json.loads(ended.errors)
         (value,) = [each["value"] for each in told["details"] if each["type"] == "google.rpc.ErrorInfo"]
         info = error_details_pb2.ErrorInfo.FromString(base64.b64decode(value + "=" * (-len(value) % 4)))
@@ -108,3 +108,8 @@ def _documents(text: str) -> Iterator[Any]:
 
 def _numbered(text: str) -> Iterator[str]:
     return (line for line in text.splitlines() if line.lstrip()[:1].isdigit() and "{" in line)
+
+
+def _text(request: object) -> str:
+    """Return a request as the tools read it: a message, or the messages of a stream one after the other."""
+    return "\n".join(map(json.dumps, request)) if isinstance(request, list) else json.dumps(request)

@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 _DESCRIPTORS = Path(__file__).parents[2] / "gen/techdocs/descriptors.binpb"
 _HTTP_BODY = ".google.api.HttpBody"
 _TYPES = "type.googleapis.com/envoy.extensions"
-_SERVICES = ("DocsService", "BuildService", "SiteService", "CapabilitiesService")
+_SERVICES = ("DocsService", "BuildService", "PublishService", "SiteService", "CapabilitiesService")
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 

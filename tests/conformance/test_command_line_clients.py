@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 
@@ -11,7 +12,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
-from techdocs.v1 import builds_pb2, capabilities_pb2, docs_pb2, sites_pb2
+from techdocs.v1 import admin_pb2, builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2
 
 from tests.conformance.command_line_clients import BufCurl, Client, GRPCurl
 from tests.support.published import Catalog, Deployment, deployed
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SERVICES = [
     service
-    for module in (builds_pb2, capabilities_pb2, docs_pb2, sites_pb2)
+    for module in (admin_pb2, builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 METHODS: Mapping[str, MethodDescriptor] = {method.name: method for service in SERVICES for method in service.methods}
@@ -34,7 +35,9 @@ CLIENTS: Mapping[str, Client] = {
 DEMO = {"kind": "component", "name": "demo"}
 NOBODY = {"kind": "component", "name": "nobody"}
 NEVER = "f" * 64
-# BUILD and REVISION stand for a build that ended and for the current revision.
+BY_HAND = {"kind": "component", "name": "by-hand"}
+EMPTY = {"sha256": hashlib.sha256().hexdigest(), "sizeBytes": "0"}
+# BUILD, REVISION and OLD stand for a build that ended, the current revision and one that is not.
 REQUESTS: Mapping[str, object] = {
     "SyncSite": {"entity": DEMO},
     "StreamSync": {"entity": DEMO, "build": "BUILD", "afterSequence": "1"},
@@ -49,12 +52,24 @@ REQUESTS: Mapping[str, object] = {
     "ReadContent": {"entity": DEMO, "path": "assets/big.bin"},
     "GetContent": {"entity": DEMO, "path": "assets/data.json", "revision": "REVISION"},
     "ListContents": {"entity": DEMO, "pathPrefix": "assets/"},
+    "FindMissingBlobs": {"entity": BY_HAND, "digests": [EMPTY]},
+    # The only list: a stream of several messages.
+    "PublishSite": [
+        {"header": {"entity": BY_HAND, "siteName": "By hand"}},
+        {"manifest": {"files": [{"path": "index.html", "digest": EMPTY}]}},
+        {"chunk": {"sha256": EMPTY["sha256"]}},
+    ],
     "GetSite": {"entity": DEMO},
     "ListSites": {"namespace": "default"},
     "DeleteSite": {"entity": NOBODY, "allowMissing": True},
     "ListRevisions": {"entity": DEMO},
     "GetRevision": {"entity": DEMO, "revision": "REVISION"},
     "RollbackSite": {"entity": DEMO, "revision": "REVISION"},
+    "PinRevision": {"entity": DEMO, "revision": "REVISION"},
+    "UnpinRevision": {"entity": DEMO, "revision": "REVISION"},
+    "DeleteRevision": {"entity": DEMO, "revision": "OLD"},
+    "ListSiteChanges": {"entity": DEMO, "pageSize": 1},
+    "CollectGarbage": {"dryRun": True},
 }
 REFUSED: Mapping[str, tuple[object, grpc.StatusCode, str]] = {
     "SyncSite": ({"entity": NOBODY}, grpc.StatusCode.NOT_FOUND, "ENTITY_NOT_FOUND"),
@@ -69,7 +84,17 @@ REFUSED: Mapping[str, tuple[object, grpc.StatusCode, str]] = {
         grpc.StatusCode.OUT_OF_RANGE,
         "RANGE_NOT_SATISFIABLE",
     ),
+    "PublishSite": (
+        [{"header": {"entity": BY_HAND}}, {"manifest": {"files": [{"path": "../up", "digest": EMPTY}]}}],
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "MANIFEST_INVALID",
+    ),
     "DeleteSite": ({"entity": DEMO, "etag": "another"}, grpc.StatusCode.ABORTED, "ETAG_MISMATCH"),
+    "DeleteRevision": (
+        {"entity": DEMO, "revision": "REVISION"},
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "REVISION_IS_CURRENT",
+    ),
     "GetRevision": ({"entity": DEMO, "revision": NEVER}, grpc.StatusCode.NOT_FOUND, "REVISION_NOT_FOUND"),
 }
 
@@ -80,7 +105,10 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
     catalog = Catalog(folder / "catalog")
     catalog.add("demo", big=True)
     async with deployed(folder, catalog) as running:
-        await running.sync("demo")
+        # One revision that stays, and one for each client to delete.
+        for number in range(len(CLIENTS) + 1):
+            catalog.write("demo", "index.md", f"# Edition {number}\n")
+            await running.sync("demo")
         yield running
 
 
@@ -91,6 +119,12 @@ async def names(service: Deployment) -> Mapping[str, str]:
     (built,) = await GRPCurl().call(service.server.grpc, "techdocs.v1.BuildService", "ListBuilds", {})
     revision = site["site"].get("currentRevision") or site["site"]["current_revision"]
     return {"BUILD": built["builds"][-1]["name"], "REVISION": revision}
+
+
+async def oldest(service: Deployment) -> str:
+    """What OLD stands for now."""
+    answers = await GRPCurl().call(service.server.grpc, "techdocs.v1.SiteService", "ListRevisions", {"entity": DEMO})
+    return str(answers[0]["revisions"][-1]["revision"])
 
 
 def filled(request: object, names: Mapping[str, str]) -> object:
@@ -144,6 +178,8 @@ async def test_method_answers_with_its_messages(
     service: Deployment, names: Mapping[str, str], client: Client, method: str
 ) -> None:
     described = METHODS[method]
+    if method == "DeleteRevision":
+        names = {**names, "OLD": await oldest(service)}
     request = filled(REQUESTS[method], names)
     answers = await client.call(service.server.grpc, described.containing_service.full_name, method, request)
     for answer in answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from techdocs.v1 import publish_pb2
 from techdocs_server.client.failures import failure_of
 from techdocs_server.domain.digest import Digest
 
-from tests.support.publish_messages import chunk, chunks, header, manifest, whole
+from tests.support.publish_messages import chunk, chunks, digest_message, header, manifest, whole
 from tests.support.publishing import DOCS, PublishingServer, other_stores, publishing
 from tests.support.rpc_client import component, problem
 from tests.support.waiting import eventually
@@ -140,6 +141,33 @@ async def test_what_a_killed_server_had_stored_need_not_be_sent_again(tmp_path: 
         missing = await server.missing(PAGES)
         assert Digest.of(LARGE).sha256 not in missing
         assert (await server.publish(whole(PAGES, header(DOCS), sent=missing))).updated
+
+
+async def test_a_large_content_flows_through_memory_that_stays_small(tmp_path: Path) -> None:
+    # 128 MiB; of it the server holds a few chunks at a time. What it needs for its first publish at all is some 15 MiB.
+    chunk_bytes, count, most_bytes = 256 * 1024, 512, 64 * 1024**2
+    hashed = hashlib.sha256()
+    for number in range(count):
+        hashed.update(number.to_bytes(4) * (chunk_bytes // 4))
+    large = Digest(hashed.hexdigest(), chunk_bytes * count)
+
+    def messages() -> Iterator[publish_pb2.PublishSiteRequest]:
+        first, manifest_part, *rest = whole({"index.html": b"x"}, header(DOCS))
+        manifest_part.manifest.files.add(path="large.bin", digest=digest_message(large))
+        yield from (first, manifest_part, *rest)
+        for number in range(count):
+            yield chunk(large.sha256, number * chunk_bytes, number.to_bytes(4) * (chunk_bytes // 4))
+
+    async with publishing(tmp_path, compress_variants=False) as server:
+        before = peak_bytes(server)
+        assert (await server.publish(messages())).uploaded_bytes == large.size_bytes + 1
+        assert peak_bytes(server) - before < most_bytes
+
+
+def peak_bytes(server: PublishingServer) -> int:
+    """Return the most memory that the server has had."""
+    status = Path(f"/proc/{server.service.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 async def test_what_is_no_site_or_too_large_is_refused(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ SITE = EntityRef("default", "component", "docs")
 OTHER = EntityRef("default", "component", "other")
 GRACE = timedelta(hours=1)
 CHUNK_BYTES = 256 * 1024
+LARGE = bytes(range(256)) * 4000
+PAGES = {"index.html": b"<h1>one</h1>", "a/index.html": b"a", "copy.html": b"a", "empty.txt": b"", "large.bin": LARGE}
+ID = "5c8ad2a3-9ac3-4b0f-a3a9-3b7a4b8f0d11"
 LIMITS = PublishLimits(max_bytes=50_000_000, max_files=1000)
 
 
@@ -116,6 +119,10 @@ class Acceptance:
     async def missing(self, files: Mapping[str, bytes], *, entity: EntityRef = SITE) -> frozenset[Digest]:
         """Ask which contents must be sent, changing nothing."""
         return await self.presence.missing(entity, [Digest.of(content) for content in files.values()])
+
+    async def is_visible(self) -> bool:
+        """Whether readers see anything of the site."""
+        return await self.sites.pointer(SITE) is not None
 
     async def read(self, path: str, *, entity: EntityRef = SITE) -> bytes:
         """Read a file as a reader does."""

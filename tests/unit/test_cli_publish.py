@@ -56,8 +56,9 @@ def test_a_server_that_is_not_there_is_status_4(site: Path) -> None:
     result = run(site, "--server", f"127.0.0.1:{free_port()}", "--timeout", "0.5")
     assert result.exit_code == ExitStatus.UNAVAILABLE
     assert result.stdout == "found 1 file, 1 B\n"
-    [line] = result.stderr.splitlines()
+    *repeated, line = result.stderr.splitlines()
     assert line.startswith("techdocs: the server cannot be reached: ")
+    assert all(each == f"{line}; trying again" for each in repeated)
 
 
 @pytest.mark.parametrize(

@@ -13,23 +13,32 @@ from techdocs_server.client.failures import failure_of
 
 T = TypeVar("T")
 
-# Pauses of 0.5, 1, 2, 4 and 8 s, each cut by chance: 8 s on average and 15 s at most, which a restart takes.
+# Pauses of 0.5, 1, 2, 4 and three times 8 s, each cut by chance: 16 s on average and 31 s at most, time for a restart.
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
-_MOST_ATTEMPTS = 6
+_MOST_ATTEMPTS = 8
+
+
+def _tell_nobody(_line: str) -> None:
+    """Say nothing."""
 
 
 class Patience:
-    """How long and how often a command still tries. One for a command, used by one thread."""
+    """How long and how often a command still tries. One for a command, used by one thread.
+
+    ``tell`` is given the line of each failure after which the command goes on.
+    """
 
     def __init__(
         self,
         within_seconds: float,
         *,
+        tell: Callable[[str], None] = _tell_nobody,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        self._tell = tell
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
@@ -60,6 +69,7 @@ class Patience:
         pause = (failure.retry_seconds or 0.0) + longest * self._chance()
         if pause >= self.remaining_seconds:
             raise error
+        self._tell(failure.line)
         self._sleep(pause)
 
 

@@ -234,6 +234,7 @@ class _LargeContent:
         self._blobs = blobs
         self._keeps = keeps
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUED_CHUNKS)
+        self._taken = asyncio.Event()
         self.is_whole = False
         self.task = _started(self._run())
 
@@ -247,13 +248,17 @@ class _LargeContent:
         await self._hand_over(None)
 
     async def _hand_over(self, chunk: bytes | None) -> None:
-        putting = asyncio.ensure_future(self._chunks.put(chunk))
-        try:
-            await asyncio.wait([putting, self.task], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            putting.cancel()
+        if self._chunks.full() and not self.task.done():
+            room = asyncio.ensure_future(self._taken.wait())
+            try:
+                await asyncio.wait([room, self.task], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                room.cancel()
         if self.task.done():
             self.task.result()
+        else:
+            self._chunks.put_nowait(chunk)
+            self._taken.clear()
 
     async def _run(self) -> None:
         reading = self._verified()
@@ -270,6 +275,7 @@ class _LargeContent:
 
     async def _verified(self) -> AsyncIterator[bytes]:
         while (chunk := await self._chunks.get()) is not None:
+            self._taken.set()
             yield chunk
         await self._keeps([self._digest])
 

@@ -175,7 +175,8 @@ def test_a_refusal_ends_it(tmp_path: Path) -> None:
 
 def test_many_files_are_asked_and_announced_in_parts(tmp_path: Path) -> None:
     pages = {f"{number % 100}/{number}.html": b"%d" % number for number in range(10_001)} | {"index.html": b"front"}
-    server = Server()
+    stored = {hashlib.sha256(content).hexdigest(): content for content in pages.values()}
+    server = Server(stored=stored)
     publish(server, write_site(tmp_path, pages))
     parts = [request.manifest for request in server.streams[0] if request.HasField("manifest")]
     assert server.questions == 2

@@ -71,7 +71,7 @@ def test_a_call_that_fails_too_often_in_a_row_is_given_up() -> None:
     with pytest.raises(grpc.RpcError) as failed:
         server.ask(time.patience())
     assert failure_of(failed.value).reason == "SERVER_DRAINING"
-    assert (server.calls, time.pauses) == (6, [0.5, 1.0, 2.0, 4.0, 8.0])
+    assert (server.calls, time.pauses) == (8, [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0])
 
 
 def test_progress_makes_a_new_beginning() -> None:
@@ -105,6 +105,13 @@ def test_each_call_gets_the_time_that_is_left() -> None:
     with server.channel() as channel:
         repeated(call, time.patience(within=10.0))
     assert timeouts == [10.0, 9.5, 8.5]
+
+
+def test_each_failure_after_which_it_goes_on_is_told() -> None:
+    time, told = Time(), list[str]()
+    patience = Patience(100.0, tell=told.append, clock=lambda: time.now, sleep=time.sleep)
+    assert Failing(2).ask(patience) == "up"
+    assert told == ["not now (SERVER_DRAINING)"] * 2
 
 
 def test_a_refusal_is_not_repeated() -> None:

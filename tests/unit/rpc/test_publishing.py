@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 from techdocs.v1 import publish_pb2, sites_pb2
+from techdocs_server.domain.change import SiteAction
 from techdocs_server.domain.digest import Digest
 
 from tests.support.publish_messages import chunk, chunks, digest_message, header, manifest, send, whole
@@ -89,12 +90,14 @@ async def test_a_checked_site_has_no_revision_yet(service: Served) -> None:
     ).reason == "SITE_NOT_FOUND"
 
 
-async def test_the_id_of_a_stream_is_in_its_answer(service: Served) -> None:
+async def test_the_id_of_a_stream_is_in_its_answer_and_with_the_change_it_made(service: Served) -> None:
     call = service.client.publish.PublishSite(
         iter(whole(PAGES, header(DOCS))), metadata=(("x-request-id", "of-the-caller-1"),)
     )
     await call
     assert dict(await call.initial_metadata())["x-request-id"] == "of-the-caller-1"
+    [change] = await service.pipeline.sites.changes.changes(entity=None, before=None, limit=10)
+    assert (change.cause.action, change.cause.request_id) == (SiteAction.PUBLISHED, "of-the-caller-1")
 
 
 async def test_a_server_that_takes_no_sites_says_so(tmp_path: Path) -> None:
