@@ -90,11 +90,7 @@ REFUSED: Mapping[str, tuple[object, grpc.StatusCode, str]] = {
         "MANIFEST_INVALID",
     ),
     "DeleteSite": ({"entity": DEMO, "etag": "another"}, grpc.StatusCode.ABORTED, "ETAG_MISMATCH"),
-    "DeleteRevision": (
-        {"entity": DEMO, "revision": "REVISION"},
-        grpc.StatusCode.FAILED_PRECONDITION,
-        "REVISION_IS_CURRENT",
-    ),
+    "DeleteRevision": ({"entity": DEMO, "revision": NEVER}, grpc.StatusCode.NOT_FOUND, "REVISION_NOT_FOUND"),
     "GetRevision": ({"entity": DEMO, "revision": NEVER}, grpc.StatusCode.NOT_FOUND, "REVISION_NOT_FOUND"),
 }
 
