@@ -193,7 +193,8 @@ async def test_blobs_that_were_just_written_stay_though_nobody_leased_them(world
 
 async def test_manifest_that_cannot_be_read_stops_everything(world: World) -> None:
     await world.publish(SITE, {"index.html": b"fine"})
-    lost = await world.publish(OTHER, {"index.html": b"lost"})
+    # Another file name makes another metadata file, also within one millisecond.
+    lost = await world.publish(OTHER, {"index.html": b"lost", "more.html": b"lost"})
     await stored(world.blobs, b"nobody needs this")
     await world.blobs.delete([lost])
     world.end_leases()
