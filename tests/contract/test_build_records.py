@@ -37,6 +37,15 @@ async def test_new_build_is_remembered_as_given(records: BuildRecords) -> None:
     assert await records.events(build.id, after_sequence=0, limit=10) == []
 
 
+async def test_first_events_of_a_new_build_are_remembered_with_it_and_those_of_one_that_is_joined_are_not(
+    records: BuildRecords,
+) -> None:
+    build = queued(entity("docs"))
+    await records.create_build(build, events=[log_event(1)])
+    await records.create_build(queued(entity("docs")), events=[log_event(1, "another")])
+    assert await records.events(build.id, after_sequence=0, limit=10) == [log_event(1)]
+
+
 async def test_active_build_of_the_entity_is_joined(records: BuildRecords) -> None:
     build = await records.create_build(queued(SITE))
     late = queued(SITE, now=NOON + timedelta(seconds=1), request_id="request-1")
