@@ -44,11 +44,12 @@ class SiteMetadata:
             files = document.get("files") or []
             if not isinstance(files, list):
                 raise ValueError("files of techdocs_metadata.json is not a list")
+            stamp = document.get("build_timestamp")
             return cls(
                 site_name=_text(document.get("site_name")),
                 site_description=_text(document.get("site_description")),
                 etag=_text(document.get("etag")),
-                build_timestamp=datetime.fromtimestamp(float(document.get("build_timestamp") or 0) / 1000, UTC),
+                build_timestamp=datetime.fromtimestamp(float(0 if stamp is None else stamp) / 1000, UTC),
                 files=tuple(sorted(_text(path) for path in files)),
             )
         except (TypeError, OverflowError, OSError, RecursionError) as error:
