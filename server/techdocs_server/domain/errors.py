@@ -31,7 +31,7 @@
     │   └── QuotaExceeded
     ├── Unavailable            something we depend on does not answer
     │   ├── StorageUnavailable
-    │   │   └── ContentReplaced
+    │   │   └── ContentReplaced (classic_errors.py)
     │   ├── CatalogUnavailable
     │   └── ServerDraining
     ├── DeadlineExceeded
@@ -289,13 +289,6 @@ class StorageUnavailable(Unavailable):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"storage is unavailable: {problem}")
-
-
-class ContentReplaced(StorageUnavailable):
-    """A file that others may replace at any time was replaced between looking for it and reading it. Look again."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path!r} was replaced while it was read; read it again")
 
 
 class CatalogUnavailable(Unavailable):

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from techdocs.v1 import docs_pb2, docs_pb2_grpc
 
-from techdocs_server.domain.errors import ContentReplaced, RangeNotSatisfiable
+from techdocs_server.domain.classic_errors import ContentReplaced
+from techdocs_server.domain.errors import RangeNotSatisfiable
 from techdocs_server.domain.media_type import media_type
 from techdocs_server.rpc.convert import content_info, entity_message, entity_ref, http_body, page_request, timestamp
 from techdocs_server.rpc.interceptors.wrapping import Context

@@ -15,8 +15,9 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
+from techdocs_server.domain.classic_errors import ContentReplaced
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ContentNotFound, ContentReplaced
+from techdocs_server.domain.errors import ContentNotFound
 from techdocs_server.domain.site_path import index_candidates
 from techdocs_server.ports.classic import ClassicBucket, ClassicFile, ClassicFileGone
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from techdocs_server.domain.change import SiteAction
+from techdocs_server.domain.classic_errors import ContentReplaced
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ContentCorrupt, ContentReplaced
+from techdocs_server.domain.errors import ContentCorrupt
 from techdocs_server.domain.site import SitePointer
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
 from techdocs_server.domain.site_path import INDEX

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 from techdocs_server.adapters.classic.memory import MemoryClassicBucket
+from techdocs_server.domain.classic_errors import ContentReplaced
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ContentReplaced, StorageUnavailable
+from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.classic import ClassicFile
 from techdocs_server.services.classic_sites import ClassicSites
 
