@@ -21,6 +21,8 @@ from techdocs_bridge.transcoding.fields import has_behavior, is_map
 from techdocs_bridge.transcoding.well_known import is_wrapper
 
 _STRING_INTEGER = "^-?[0-9]{1,20}$"
+# One digit fewer than the largest has, so that no text of this form is beyond the range.
+_STRING_COUNT = "^[0-9]{1,18}$"
 _SCALARS: Mapping[int, JSONObject] = {
     FieldDescriptor.CPPTYPE_BOOL: {"type": "boolean"},
     FieldDescriptor.CPPTYPE_INT32: {"type": "integer", "format": "int32"},
@@ -147,8 +149,8 @@ class Schemas:
         scalar = (_TEXT_SCALARS if is_text else {}).get(field.cpp_type, _SCALARS[field.cpp_type])
         keywords = value_keywords(rules, empty_is_unset=empty_is_unset)
         if scalar["type"] == "string" and field.cpp_type != FieldDescriptor.CPPTYPE_STRING:
-            # Bounds of a number mean nothing to the string that carries it.
-            return dict(scalar)
+            # Bounds of a number mean nothing to the string that carries it, but that it has no sign.
+            return {**scalar, "pattern": _STRING_COUNT} if keywords.get("minimum") == 0 else dict(scalar)
         return {**scalar, **keywords}
 
     def _enum(self, enum: EnumDescriptor, rules: validate_pb2.FieldRules) -> JSONObject:

@@ -32,7 +32,7 @@ class BlobDigest(_message.Message):
     sha256: _builtins.str
     """SHA-256 in lower-case hexadecimal."""
     size_bytes: _builtins.int
-    """Number of bytes."""
+    """Number of bytes. Left out, it is 0."""
     def __init__(
         self,
         *,

@@ -21,8 +21,10 @@ from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.services.reading import SiteReader
 
-# A file that was in none of these is sent again: that costs its bytes, and reading a manifest up to 10 MB each.
+# A file that was in none of these is sent again, which costs its bytes. To read a manifest costs up to 10 MB each, so
+# those of large sites are fewer: a reader keeps manifests of 200,000 files, and they must not all be of one site.
 _NEWEST_REVISIONS = 10
+_MOST_NAMED_FILES = 100_000
 
 
 class BlobPresence:
@@ -77,9 +79,13 @@ class BlobPresence:
         if pointer is None:
             return
         newest = await self._sites.revisions(entity, after=None, limit=_NEWEST_REVISIONS)
+        named = 0
         for revision in dict.fromkeys([pointer.revision, *(kept.revision for kept in newest)]):
+            if named >= _MOST_NAMED_FILES:
+                return
             try:
                 view = await self._reader.open(entity, revision)
             except (ContentCorrupt, RevisionNotFound, SiteNotFound):
                 continue  # damaged, or gone meanwhile: it names nothing
+            named += len(view.manifest.files)
             yield view.manifest.files.values()

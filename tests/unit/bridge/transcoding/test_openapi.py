@@ -149,6 +149,8 @@ def test_rules_of_the_contract_become_keywords(written: JSONDocument) -> None:
     watch = operation(written, "watchBuild")
     assert parameter(watch, "build")["schema"]["pattern"] == "^[a-z0-9-]{1,63}$"
     assert parameter(watch, "afterSequence")["schema"] == {"type": "integer", "format": "int64", "minimum": 0}
+    size = written["components"]["schemas"]["BlobDigest"]["properties"]["sizeBytes"]
+    assert (size["type"], size["pattern"]) == ("string", "^[0-9]{1,18}$")
 
 
 def test_a_body_is_what_the_path_leaves_and_nothing_else(written: JSONDocument) -> None:
