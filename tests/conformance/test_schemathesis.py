@@ -44,9 +44,10 @@ database = "none"
 enabled = false
 
 # A schema cannot say all of what a path, a range, or two parameters together must be. The document lists the names of
-# an enum, and ProtoJSON takes its numbers too; of a 64-bit integer the text, where ProtoJSON takes a number or null.
+# an enum, and ProtoJSON takes its numbers too, null for what is not set, and numbers for 64-bit integers, which are texts.
 [[operations]]
-include-operation-id = ["getTechDocsPage", "getStaticTechDocs", "getContent", "listBuilds", "findMissingBlobs"]
+include-operation-id = ["getTechDocsPage", "getStaticTechDocs", "getContent", "listBuilds", "findMissingBlobs",
+  "listSiteChanges", "collectGarbage"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 404, 416]
 checks.negative_data_rejection.expected-statuses = ["200", "4xx"]
 

@@ -1,4 +1,5 @@
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from techdocs_server.domain.errors import (
     SiteNotFound,
     StorageUnavailable,
 )
+from techdocs_server.services.lease_times import LEASE
 from techdocs_server.services.listing import PageRequest
 
 from tests.support.pipeline import ENTITY, Pipeline, pipeline
@@ -180,3 +182,22 @@ async def test_damaged_manifest_is_repaired_by_a_forced_sync(tmp_path: Path) -> 
         service.reader._manifests.clear()
         await service.syncer.sync(ENTITY, force=True)
         assert await service.page() == "one"
+
+
+async def test_publish_leases_what_is_new_in_it_and_nothing_else(tmp_path: Path) -> None:
+    async with pipeline(tmp_path) as service:
+        service.write(index="same", a="old")
+        await service.syncer.sync(ENTITY, force=False)
+        later = datetime.now(UTC) + LEASE
+        service.write(index="same", a="new")
+        result = await service.syncer.sync(ENTITY, force=False)
+        leases = service.sites.sweeping.leases
+        view = await service.reader.open(ENTITY)
+        needed = {*view.manifest.files.values(), view.manifest.digest}
+        # A lease that ends after the second publish began is one of its own.
+        fresh = await leases.held(ENTITY, needed, now=later)
+        assert needed - fresh == {view.manifest.files["index.html"]}
+        assert leases.names(result.revision, later)
+        before = dict(leases._leases)
+        await service.syncer.sync(ENTITY, force=True)
+        assert leases._leases == before, "a publish that changes nothing leases nothing"
