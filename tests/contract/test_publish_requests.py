@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from techdocs_server.adapters.records.memory_publish_requests import MemoryPublishRequests
 from techdocs_server.adapters.records.sql_publish_requests import SqlPublishRequests
 from techdocs_server.domain.errors import RequestIdReused
-from techdocs_server.ports.publish_requests import EarlierPublish, PublishAnswer, PublishRequest, PublishRequests
+from techdocs_server.ports.publish_requests import (
+    REMEMBERED,
+    EarlierPublish,
+    PublishAnswer,
+    PublishRequest,
+    PublishRequests,
+)
 
 from tests.support.clocks import NOON
 from tests.support.record_values import entity
@@ -68,3 +75,12 @@ async def test_an_id_of_another_publish_is_refused(requests: PublishRequests, *,
 async def test_of_many_that_begin_at_once_one_is_the_first(requests: PublishRequests) -> None:
     begun = await asyncio.gather(*(requests.begin(REQUEST, now=NOON) for _ in range(8)))
     assert sorted(begun, key=str) == [*[EarlierPublish(None)] * 7, None]
+
+
+async def test_an_id_is_forgotten_after_a_week_and_not_before(requests: PublishRequests) -> None:
+    await requests.begin(REQUEST, now=NOON)
+    await requests.finish(REQUEST, ANSWER)
+    assert await requests.begin(REQUEST, now=NOON + REMEMBERED) == EarlierPublish(ANSWER)
+    later = NOON + REMEMBERED + timedelta(seconds=1)
+    assert await requests.begin(replace(REQUEST, fingerprint="ef" * 32), now=later) is None
+    assert await requests.begin(replace(REQUEST, fingerprint="ef" * 32), now=later) == EarlierPublish(None)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from techdocs_server.domain.entity import EntityRef
+
+REMEMBERED = timedelta(days=7)
+"""How long a request id is known, at least. Nobody tries a publish again after a week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class PublishRequests(Protocol):
     """Remembers publishes. Every method is atomic; only `StorageUnavailable` leaves an implementation otherwise."""
 
     async def begin(self, request: PublishRequest, *, now: datetime) -> EarlierPublish | None:
-        """Remember a publish and return None; where its id is known already, return what came of it.
+        """Remember a publish for `REMEMBERED` and return None; where its id is known already, return what came of it.
 
         Raises `RequestIdReused` when the id is known with another fingerprint.
         """

@@ -41,7 +41,7 @@ async def test_reader_keeps_its_revision_while_another_is_published(tmp_path: Pa
     async with pipeline(tmp_path) as service:
         service.write(index="old")
         await service.syncer.sync(ENTITY, force=False)
-        view = await service.reader.open(ENTITY)
+        view = await service.reader.open_own(ENTITY)
         service.write(index="new")
         await service.syncer.sync(ENTITY, force=False)
         assert await service.reader.read_all(view, view.locate("")) == b"old"
@@ -192,7 +192,7 @@ async def test_publish_leases_what_is_new_in_it_and_nothing_else(tmp_path: Path)
         service.write(index="same", a="new")
         result = await service.syncer.sync(ENTITY, force=False)
         leases = service.sites.sweeping.leases
-        view = await service.reader.open(ENTITY)
+        view = await service.reader.open_own(ENTITY)
         needed = {*view.manifest.files.values(), view.manifest.digest}
         # A lease that ends after the second publish began is one of its own.
         fresh = await leases.held(ENTITY, needed, now=later)

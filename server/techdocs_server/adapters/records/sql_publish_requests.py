@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.schema import publish_requests
 from techdocs_server.adapters.records.upserts import insert_if_absent
 from techdocs_server.domain.errors import RequestIdReused
-from techdocs_server.ports.publish_requests import EarlierPublish, PublishAnswer, PublishRequest
+from techdocs_server.ports.publish_requests import REMEMBERED, EarlierPublish, PublishAnswer, PublishRequest
 
 
 class SqlPublishRequests:
@@ -39,6 +39,7 @@ def _begin(connection: Connection, request: PublishRequest, now: datetime) -> Ea
         "updated": False,
         "create_time": now,
     }
+    connection.execute(delete(publish_requests).where(publish_requests.c.create_time < now - REMEMBERED))
     if insert_if_absent(connection, publish_requests, row):
         return None
     known = connection.execute(
