@@ -29,6 +29,7 @@ from techdocs_server.ports.site_files import SiteFiles
 from techdocs_server.services.attribution import built
 from techdocs_server.services.committing import NewRevision, Published, RevisionCommitter
 from techdocs_server.services.compressing import Variants
+from techdocs_server.services.patience import IN_BUILDS, Patience
 from techdocs_server.services.reading import SiteReader
 
 
@@ -62,8 +63,10 @@ class Publisher:
         leases: BlobLeases,
         clock: Clock,
         variants: Variants | None = None,
+        patience: Patience = IN_BUILDS,
     ) -> None:
-        self._committer = RevisionCommitter(sites, blobs, leases, clock)
+        self._committer = RevisionCommitter(sites, blobs, leases, clock, patience)
+        self._patience = patience
         self._blobs = blobs
         self._files = files
         self._reader = reader
@@ -114,8 +117,9 @@ class Publisher:
         """Return the files of the current revision, or None where they cannot serve as a base."""
         if site.expected is None:
             return None
+        revision = site.expected.revision
         try:
-            view = await self._reader.open(site.entity, site.expected.revision)
+            view = await self._patience.until_answered(lambda: self._reader.open(site.entity, revision))
         except ContentCorrupt:
             return None  # a forced sync of a damaged site must store everything again
         return view.manifest.files
