@@ -171,7 +171,8 @@ async def test_publish_stopped_at_any_call_leaves_a_whole_revision_and_no_litter
         assert all(pages in allowed for pages in seen), (stops, seen)
         if stops % 2 and how != HOWS[2]:
             continue  # nobody ever tries that one again
-        # Of another process, as after a crash. Should the move have happened, it finds the site as it is to be.
+        # Of another process that has heard of everything. Should the move have happened, the site is as it is to be.
+        other.sites.found()
         await publish(other, root, number)
         current = number
     # The revision before, its manifest, a lease, three files, metadata, manifest, revision, pointer.
