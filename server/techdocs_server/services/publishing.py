@@ -66,7 +66,6 @@ class Publisher:
         patience: Patience = IN_BUILDS,
     ) -> None:
         self._committer = RevisionCommitter(sites, blobs, leases, clock, patience)
-        self._patience = patience
         self._blobs = blobs
         self._files = files
         self._reader = reader
@@ -117,9 +116,8 @@ class Publisher:
         """Return the files of the current revision, or None where they cannot serve as a base."""
         if site.expected is None:
             return None
-        revision = site.expected.revision
         try:
-            view = await self._patience.until_answered(lambda: self._reader.open(site.entity, revision))
+            view = await self._reader.open(site.entity, site.expected.revision)
         except ContentCorrupt:
             return None  # a forced sync of a damaged site must store everything again
         return view.manifest.files
