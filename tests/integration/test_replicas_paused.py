@@ -29,6 +29,7 @@ async def site(tmp_path: Path, s3_server: SeaweedFS, postgresql_server: PostgreS
         yield made
 
 
+@pytest.mark.slow
 async def test_worker_paused_between_the_last_blob_and_the_pointer_neither_blocks_nor_publishes(site: Replicas) -> None:
     site.add("demo")
     server = await site.start("server", "server")

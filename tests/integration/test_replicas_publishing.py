@@ -84,6 +84,7 @@ async def publish(
     return await replica.publish(DEMO, root, generation(number), source=f"{number}", expected=expected)
 
 
+@pytest.mark.slow
 async def test_of_two_that_publish_at_once_one_wins_and_the_other_is_told(
     pair: list[PublishingReplica], tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ async def read_more(readers: list[Reader]) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_rolling_restart_fails_no_read_and_no_build(site: Replicas) -> None:
     site.add("demo")
     site.add("slow", "slower", held=True)

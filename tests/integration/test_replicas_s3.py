@@ -110,6 +110,7 @@ async def watching(scene: Scene) -> AsyncIterator[None]:
     assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
 
 
+@pytest.mark.slow
 async def test_bucket_that_goes_away_and_comes_back_is_never_taken_for_empty(scene: Scene) -> None:
     await asyncio.to_thread(scene.s3.stop)
     async with watching(scene):
@@ -122,6 +123,7 @@ async def test_bucket_that_goes_away_and_comes_back_is_never_taken_for_empty(sce
     await scene.recovers()
 
 
+@pytest.mark.slow
 async def test_bucket_that_takes_nothing_fails_builds_and_no_reader(scene: Scene) -> None:
     await scene.restart_s3(actions=("Read", "List"))
     async with watching(scene):
@@ -131,6 +133,7 @@ async def test_bucket_that_takes_nothing_fails_builds_and_no_reader(scene: Scene
     await scene.recovers()
 
 
+@pytest.mark.slow
 async def test_key_that_is_no_longer_known_fails_what_is_not_in_memory(scene: Scene) -> None:
     await scene.restart_s3(access_key="another")
     async with watching(scene):
