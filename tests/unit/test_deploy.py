@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -120,6 +121,18 @@ def test_health_is_asked_of_the_port_that_it_listens_on(compose: dict[str, Any],
     ast.parse(code)
     listen = environment_of(compose, service)[f"TECHDOCS_{service.upper()}_LISTEN"]
     assert f"127.0.0.1:{listen.rpartition(':')[2]}" in code
+
+
+def test_s3_server_knows_the_key_that_the_processes_have(compose: dict[str, Any]) -> None:
+    mounted = {each["target"] for each in compose["services"]["s3"]["configs"]}
+    assert any(
+        argument == f"-s3.config={path}" for path in mounted for argument in compose["services"]["s3"]["command"]
+    )
+    (identity,) = json.loads(compose["configs"]["s3"]["content"])["identities"]
+    told = environment_of(compose, "worker")
+    (key,) = identity["credentials"]
+    assert key == {"accessKey": told["TECHDOCS_S3_ACCESS_KEY"], "secretKey": told["TECHDOCS_S3_SECRET_KEY"]}
+    assert f"s3.bucket.create -name={told['TECHDOCS_S3_BUCKET']}" in compose["services"]["bucket"]["command"][0]
 
 
 def test_processes_of_one_image_share_no_data_directory(compose: dict[str, Any]) -> None:
