@@ -1,4 +1,4 @@
-# One image for every role: docker run IMAGE serve | server | bridge
+# One image for every role: docker run IMAGE serve | server | worker | bridge
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md CHANGELOG.md ./

@@ -30,7 +30,6 @@ _SETTLE_SECONDS = 1.0
 _NOT_IDEMPOTENT = descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN
 
 _OPTIONS: tuple[tuple[str, str | int], ...] = (
-    ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
     # Finds a dead connection while nothing is sent. The server permits a ping every 30 s, without calls too.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -39,7 +38,8 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
     # A server that restarts is back within a second or two; gRPC's own pause begins at 1 s and grows to 120 s.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Of several servers each must be found again before the next one is restarted.
+    ("grpc.max_reconnect_backoff_ms", 1_000),
     # The largest message is the metadata of a site: 50,000 paths of at most 1,024 bytes are 49 MiB.
     ("grpc.max_receive_message_length", 64 * _MIB),
     # Error details are below 4 KiB by contract; base64 and the message come on top.
@@ -75,10 +75,12 @@ class ServerClient:
     def __init__(self, settings: BridgeSettings) -> None:
         """Connect lazily: a server that is not there yet is found when it comes."""
         if settings.server_ca is None:
-            self._channel = grpc.aio.insecure_channel(settings.server_target, _OPTIONS)
+            self._channel = grpc.aio.insecure_channel(settings.server_target, _options(settings.server_target))
         else:
             credentials = grpc.ssl_channel_credentials(settings.server_ca)
-            self._channel = grpc.aio.secure_channel(settings.server_target, credentials, _OPTIONS)
+            self._channel = grpc.aio.secure_channel(
+                settings.server_target, credentials, _options(settings.server_target)
+            )
         self._unary: dict[str, _UnaryCallable] = {}
         self._streams: dict[str, _StreamCallable] = {}
         check: grpc.aio.UnaryUnaryMultiCallable[Message, health_pb2.HealthCheckResponse] = self._channel.unary_unary(
@@ -223,6 +225,17 @@ class ServerStream:
     async def _next(call: grpc.aio.UnaryStreamCall[Message, Message]) -> Message | None:
         message = await call.read()
         return message if isinstance(message, Message) else None
+
+
+def _options(target: str) -> tuple[tuple[str, str | int], ...]:
+    """Return the options of a channel that spreads calls over all servers of a target, those that drain left out.
+
+    A server that is alone is called while it drains too: what it says of itself is more than that it is gone.
+    """
+    config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    if "," in target or target.startswith("dns:"):
+        config["healthCheckConfig"] = {"serviceName": ""}
+    return ("grpc.service_config", json.dumps(config)), *_OPTIONS
 
 
 def _path(method: MethodDescriptor) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -53,18 +54,21 @@ class Sight:
 
 @dataclass
 class Reader:
-    """Reads paths in turn, one after the other. ``revision`` pins it."""
+    """Reads paths in turn, one after the other. ``revision`` pins it; ``pace_seconds`` is how long it pauses between two reads."""
 
     paths: Sequence[str]
     moves: Moves
     revision: str = ""
     sights: list[Sight] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    pace_seconds: float = field(default=0.0, kw_only=True)
     _stopped: bool = False
 
     async def run(self) -> None:
         """Read until `stop`. Whatever goes wrong is a failure and never an end."""
         for path in self._turns():
+            if self.pace_seconds:
+                await asyncio.sleep(self.pace_seconds)
             earliest = self.moves.settled
             try:
                 revision, digest = await self.read(path)

@@ -45,13 +45,16 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(target: str) -> AsyncIterator[Client]:
-    """Connect to host:port until the context ends."""
-    options = [
+async def connected(target: str, *, service_config: str = "") -> AsyncIterator[Client]:
+    """Connect to host:port, or to what else gRPC knows, until the context ends."""
+    options: list[tuple[str, str | int]] = [
         ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
         # Channels of one process to one address share a connection otherwise.
         ("grpc.use_local_subchannel_pool", 1),
     ]
+    if service_config:
+        backoff = [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "min", "max")]
+        options += [("grpc.service_config", service_config), *backoff]
     async with grpc.aio.insecure_channel(target, options=options) as channel:
         yield Client(
             channel,

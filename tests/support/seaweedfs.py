@@ -7,17 +7,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException
+from minio.error import MinioException, S3Error
 
 ACCESS_KEY, SECRET_KEY = "tests", "tests-and-nothing-else"
 BUCKET = "techdocs"
+ALL_ACTIONS = ("Admin", "Read", "Write", "List", "Tagging")
 START_SECONDS = 60.0
 _PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc", "metricsPort")  # fmt: skip
 
@@ -38,6 +39,25 @@ class SeaweedFS:
         address = self.endpoint.removeprefix("http://")
         return Minio(address, access_key=ACCESS_KEY, secret_key=SECRET_KEY, secure=False)
 
+    def stop(self) -> None:
+        """End it at once. What it was given stays."""
+        # Asked to stop it takes half a minute.
+        self.process.kill()
+        self.process.wait()
+
+    def start_again(self, *, actions: Sequence[str] = ALL_ACTIONS, access_key: str = ACCESS_KEY) -> None:
+        """Start it where it was, letting the tests' key do these actions, or another key in its place."""
+        _write_identity(self.folder, actions, access_key)
+        self.process = _start(self.folder, self.arguments)
+        _await(self, lambda: self.client.list_buckets() if access_key == ACCESS_KEY else self._is_denied())
+
+    def _is_denied(self) -> None:
+        try:
+            self.client.list_buckets()
+        except S3Error as error:
+            if error.code != "InvalidAccessKeyId":
+                raise
+
     def make_bucket(self, name: str) -> str:
         """Make a bucket and return its name."""
         self.client.make_bucket(name)
@@ -48,12 +68,7 @@ class SeaweedFS:
 def seaweedfs(folder: Path, *, volumes: int = 50) -> Iterator[SeaweedFS]:
     """Run a server with its data in a folder until the context ends. It holds ``volumes`` times 64 MB."""
     folder.mkdir(parents=True, exist_ok=True)
-    identity = {
-        "name": "tests",
-        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    _write_identity(folder, ALL_ACTIONS, ACCESS_KEY)
     (folder / "data").mkdir(exist_ok=True)
     ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
     arguments = [
@@ -65,12 +80,19 @@ def seaweedfs(folder: Path, *, volumes: int = 50) -> Iterator[SeaweedFS]:
     endpoint, metrics = (f"http://127.0.0.1:{ports[name]}" for name in ("s3.port", "metricsPort"))
     server = SeaweedFS(folder, arguments, endpoint, f"{metrics}/metrics", _start(folder, arguments))
     try:
-        _await(server)
+        _await(server, lambda: _probe(server))
         yield server
     finally:
-        # Asked to stop it takes half a minute, and nobody reads its data again.
-        server.process.kill()
-        server.process.wait()
+        server.stop()
+
+
+def _write_identity(folder: Path, actions: Sequence[str], access_key: str) -> None:
+    identity = {
+        "name": "tests",
+        "credentials": [{"accessKey": access_key, "secretKey": SECRET_KEY}],
+        "actions": list(actions),
+    }
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
 
 
 def _start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -78,13 +100,17 @@ def _start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
 
 
-def _await(server: SeaweedFS) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _probe(server: SeaweedFS) -> None:
     probe = f"probe-{time.time_ns()}"
+    server.client.make_bucket(probe)
+    server.client.remove_bucket(probe)
+
+
+def _await(server: SeaweedFS, probe: Callable[[], object]) -> None:
+    deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            server.client.make_bucket(probe)
-            server.client.remove_bucket(probe)
+            probe()
             return
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             log = (server.folder / "weed.log").read_text("utf-8", "replace")[-4000:]

@@ -23,6 +23,7 @@ from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.records import BuildRecords, BuildSuperseded
 from techdocs_server.services.build_events import BuildEvents
+from techdocs_server.services.patience import NONE, Patience
 
 _PROGRESS_SECONDS = 0.5
 
@@ -32,11 +33,21 @@ class BuildJournal:
 
     `log` never waits: lines are stored by `keep_storing` in the background, and
     at the latest by the next `move`, which waits for the store. A store that
-    fails keeps what it was given for the next attempt.
+    fails keeps what it was given for the next attempt. ``patience`` is how long a
+    `move` waits for records that do not answer.
     """
 
-    def __init__(self, build: Build, *, records: BuildRecords, events: BuildEvents, clock: Clock) -> None:
+    def __init__(
+        self,
+        build: Build,
+        *,
+        records: BuildRecords,
+        events: BuildEvents,
+        clock: Clock,
+        patience: Patience = NONE,
+    ) -> None:
         self.build = build
+        self._patience = patience
         self._records = records
         self._events = events
         self._clock = clock
@@ -46,6 +57,7 @@ class BuildJournal:
         self._told: datetime | None = None
         self._told_all = False
         self._is_superseded = False
+        self._is_answer_lost = False
 
     def log(self, line: LogLine) -> None:
         """Add a line of log."""
@@ -66,10 +78,10 @@ class BuildJournal:
             self._add(progress)
 
     async def move(self, state: BuildState, *, problem: BuildProblem | None = None) -> None:
-        """Change the state and store it with everything before it. Raises `StorageUnavailable`."""
+        """Change the state and store it with everything before it. Raises `StorageUnavailable`, after some patience."""
         self.build = replace(self.build.moved(state, now=self._clock.now()), problem=problem)
         self._add(self.build)
-        await self.store()
+        await self._patience.until_answered(self.store)
 
     def learn(
         self,
@@ -152,7 +164,7 @@ class BuildJournal:
             if not batch:
                 return
             # A cancelled build must not tear a batch from what is stored: finish, then be cancelled.
-            storing = asyncio.ensure_future(self._records.append_events(build, batch))
+            storing = asyncio.ensure_future(self._append(build, batch))
             try:
                 await asyncio.shield(storing)
             except asyncio.CancelledError:
@@ -160,6 +172,23 @@ class BuildJournal:
                 self._stored(build, batch)
                 raise
             self._stored(build, batch)
+
+    async def _append(self, build: Build, batch: list[BuildEvent]) -> None:
+        if self._is_answer_lost:
+            batch = batch[await self._stored_already(batch) :]
+        if not batch:
+            return
+        self._is_answer_lost = True
+        await self._records.append_events(build, batch)
+        self._is_answer_lost = False
+
+    async def _stored_already(self, batch: list[BuildEvent]) -> int:
+        """Return how many events of a batch were stored by a call whose answer did not come."""
+        first = batch[0].sequence
+        stored = await self._records.events(self.build.id, after_sequence=first - 1, limit=len(batch))
+        # Another attempt's events may have the same numbers, but not the same times.
+        ours = [(event.sequence, event.event_time) for event in batch[: len(stored)]]
+        return len(stored) if [(event.sequence, event.event_time) for event in stored] == ours else 0
 
     def _stored(self, build: Build, batch: list[BuildEvent]) -> None:
         del self._pending[: len(batch)]

@@ -16,6 +16,7 @@ from techdocs_server.ports.workspace import Workspaces
 from techdocs_server.services.build_journal import BuildJournal
 from techdocs_server.services.committing import Published
 from techdocs_server.services.compressing import Variants
+from techdocs_server.services.patience import IN_BUILDS
 from techdocs_server.services.publishing import Publisher, SiteToPublish
 from techdocs_server.services.sources import Sources
 
@@ -64,7 +65,7 @@ class SiteBuilder:
     async def _run(self, journal: BuildJournal) -> None:
         entity = journal.build.entity
         # The pointer is read before the source: whatever moves it from here on makes this publish lose.
-        pointer = await self._sites.pointer(entity)
+        pointer = await IN_BUILDS.until_answered(lambda: self._sites.pointer(entity))
         await journal.move(BuildState.PREPARING)
         source = (await self._sources.find(entity)).source
         async with self._workspaces.open() as workspace:

@@ -30,6 +30,7 @@ from techdocs_server.ports.blobs import BlobStore
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.services.lease_times import LEASE, LONGEST_PUBLISH
+from techdocs_server.services.patience import NONE, Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,21 @@ class Published:
 
 
 class RevisionCommitter:
-    """Makes revisions of stored files, and moves pointers."""
+    """Makes revisions of stored files, and moves pointers. ``patience`` is how long it waits for records."""
 
-    def __init__(self, sites: SiteRecords, blobs: BlobStore, leases: BlobLeases, clock: Clock) -> None:
+    def __init__(
+        self,
+        sites: SiteRecords,
+        blobs: BlobStore,
+        leases: BlobLeases,
+        clock: Clock,
+        patience: Patience = NONE,
+    ) -> None:
         self._sites = sites
         self._blobs = blobs
         self._leases = leases
         self._clock = clock
+        self._patience = patience
 
     def draft(self, new: NewRevision, *, build_time: datetime | None = None) -> RevisionDraft:
         """Return what a commit would make of the files. ``build_time`` is what the metadata say, now by default."""
@@ -115,7 +124,8 @@ class RevisionCommitter:
 
     async def hold(self, entity: EntityRef, files: Collection[Digest]) -> None:
         """Lease files for an entity, for as long as a publish may take."""
-        await self._leases.take(entity, files, until=self._clock.now() + LEASE)
+        until = self._clock.now() + LEASE
+        await self._patience.until_answered(lambda: self._leases.take(entity, files, until=until))
 
     async def commit_draft(
         self, draft: RevisionDraft, *, cause: Cause, fence: BuildFence | None = None
@@ -130,21 +140,20 @@ class RevisionCommitter:
         # From here on a collector that read the revisions before must find the leases for as long as it relies on that.
         if self._clock.now() - draft.draft_time > LONGEST_PUBLISH:
             raise StorageUnavailable(f"storing the site took longer than {LONGEST_PUBLISH}")
-        revision = await self._sites.add_revision(
-            Revision(
-                entity=new.entity,
-                revision=manifest.revision,
-                create_time=now,
-                manifest_bytes=manifest.digest.size_bytes,
-                file_count=len(manifest.files),
-                size_bytes=manifest.size_bytes,
-                build=new.build,
-                source_etag=new.source_etag,
-                site_name=new.site_name,
-                site_description=new.site_description,
-            )
+        added = Revision(
+            entity=new.entity,
+            revision=manifest.revision,
+            create_time=now,
+            manifest_bytes=manifest.digest.size_bytes,
+            file_count=len(manifest.files),
+            size_bytes=manifest.size_bytes,
+            build=new.build,
+            source_etag=new.source_etag,
+            site_name=new.site_name,
+            site_description=new.site_description,
         )
-        pointer = await self._sites.move_pointer(
+        revision = await self._patience.until_answered(lambda: self._sites.add_revision(added))
+        pointer = await self._move_pointer(
             new.entity,
             to=revision.revision,
             source_etag=new.source_etag,
@@ -171,7 +180,7 @@ class RevisionCommitter:
         `StorageUnavailable`, and `BuildSuperseded` as `SiteRecords.move_pointer` does.
         """
         if current.source_etag != source_etag:
-            await self._sites.move_pointer(
+            await self._move_pointer(
                 entity,
                 to=current.revision,
                 source_etag=source_etag,
@@ -184,6 +193,36 @@ class RevisionCommitter:
             # Moved meanwhile: what this publish calls current is not.
             raise RevisionConflict(str(entity))
         return Published(current.revision, updated=False)
+
+    async def _move_pointer(
+        self,
+        entity: EntityRef,
+        *,
+        to: str,
+        source_etag: str,
+        expected: SitePointer | None,
+        now: datetime,
+        cause: Cause,
+        fence: BuildFence | None,
+    ) -> SitePointer:
+        """Do as `SiteRecords.move_pointer`, with patience: a move whose answer did not come is not taken for another's."""
+        is_repeated = False
+
+        async def move() -> SitePointer:
+            nonlocal is_repeated
+            try:
+                return await self._sites.move_pointer(
+                    entity, to=to, source_etag=source_etag, expected=expected, now=now, cause=cause, fence=fence
+                )
+            except RevisionConflict:
+                current = await self._sites.pointer(entity) if is_repeated else None
+                if current is None or (current.revision, current.source_etag) != (to, source_etag):
+                    raise
+                return current
+            finally:
+                is_repeated = True
+
+        return await self._patience.until_answered(move)
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

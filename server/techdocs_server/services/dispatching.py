@@ -14,6 +14,7 @@ from techdocs_server.ports.records import BuildRecords, BuildSuperseded
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.build_journal import BuildJournal
 from techdocs_server.services.building import SiteBuilder
+from techdocs_server.services.patience import IN_BUILDS, NONE, Patience
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Dispatcher:
         build = await self._records.build(build_id)
         if build is None or build.state is not BuildState.QUEUED:
             return
-        journal = self._journal(build)
+        journal = self._journal(build, patience=IN_BUILDS)
         _log.info("build_started", extra={"build": build.name, "entity": str(build.entity)})
         journal.learn(worker=self._worker)
         try:
@@ -99,8 +100,8 @@ class Dispatcher:
             except BuildQueueFull as error:
                 await self.fail(build, error)
 
-    def _journal(self, build: Build) -> BuildJournal:
-        return BuildJournal(build, records=self._records, events=self._events, clock=self._clock)
+    def _journal(self, build: Build, *, patience: Patience = NONE) -> BuildJournal:
+        return BuildJournal(build, records=self._records, events=self._events, clock=self._clock, patience=patience)
 
     async def _stopped(self, journal: BuildJournal, *, was_cancelled: bool) -> None:
         if was_cancelled or not self._hands_over:

@@ -29,6 +29,7 @@ from techdocs_server.ports.site_files import SiteFiles
 from techdocs_server.services.attribution import built
 from techdocs_server.services.committing import NewRevision, Published, RevisionCommitter
 from techdocs_server.services.compressing import Variants
+from techdocs_server.services.patience import IN_BUILDS, Patience
 from techdocs_server.services.reading import SiteReader
 
 
@@ -62,8 +63,9 @@ class Publisher:
         leases: BlobLeases,
         clock: Clock,
         variants: Variants | None = None,
+        patience: Patience = IN_BUILDS,
     ) -> None:
-        self._committer = RevisionCommitter(sites, blobs, leases, clock)
+        self._committer = RevisionCommitter(sites, blobs, leases, clock, patience)
         self._blobs = blobs
         self._files = files
         self._reader = reader

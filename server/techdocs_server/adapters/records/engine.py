@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from techdocs_server.adapters.records.collector_lock import CollectorLock
+from techdocs_server.adapters.records.postgresql_connections import CONNECTION_OPTIONS, prepare_postgresql
 from techdocs_server.adapters.records.sql_problems import storage_problem
 from techdocs_server.adapters.records.sqlite_connections import BEGINS_WRITING, prepare_sqlite
 from techdocs_server.adapters.thread_pool import ThreadPool
@@ -19,13 +20,6 @@ Arguments = TypeVarTuple("Arguments")
 _READERS = 4
 _WRITERS = 4
 _POOL_TIMEOUT_SECONDS = 5
-# A database that says nothing is noticed in seconds (postgresql.org/docs/current/libpq-connect.html).
-_POSTGRESQL_CONNECTIONS = {
-    "connect_timeout": 3,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "tcp_user_timeout": 15_000,
-}
 
 
 class SqlDatabase:
@@ -60,10 +54,12 @@ class SqlDatabase:
             # Noticing a dead server costs a round trip; a file does not die.
             pool_pre_ping=not is_sqlite,
             hide_parameters=True,
-            connect_args={} if is_sqlite else _POSTGRESQL_CONNECTIONS,
+            connect_args={} if is_sqlite else CONNECTION_OPTIONS,
         )
         if is_sqlite:
             prepare_sqlite(self._engine, busy_timeout_seconds=busy_timeout_seconds)
+        else:
+            prepare_postgresql(self._engine)
         self._writing_engine = self._engine.execution_options(**{BEGINS_WRITING: True})
 
     async def read(self, work: Callable[[Connection, *Arguments], T], *arguments: *Arguments) -> T:

@@ -29,6 +29,7 @@ _POSTGRESQL_PROBLEMS = {
     "08": "the database cannot be reached",
     "23": "the database refuses the change",
     "25": "the database is read-only",
+    "25P03": "the database gave up a transaction that this process had left waiting",
     "28": "the database refuses the user or the password",
     "3D": "the database does not exist; create it",
     "40": _BUSY,
@@ -65,7 +66,9 @@ def storage_problem(error: SQLAlchemyError) -> StorageUnavailable:
         return StorageUnavailable(_SQLITE_PROBLEMS.get(code & 0xFF, "the database fails"))
     state = getattr(driver_error, "sqlstate", None)
     if isinstance(state, str):
-        return StorageUnavailable(_POSTGRESQL_PROBLEMS.get(state[:2], "the database fails"))
+        return StorageUnavailable(
+            _POSTGRESQL_PROBLEMS.get(state) or _POSTGRESQL_PROBLEMS.get(state[:2], "the database fails")
+        )
     if isinstance(error, OperationalError):
         return StorageUnavailable(_connection_problem(str(driver_error)))
     return StorageUnavailable("the database does not answer as it should")
