@@ -19,13 +19,18 @@ from techdocs_server.adapters.records.postgresql_feed import Heard
 from techdocs_server.adapters.records.server_lock import DatabaseInUse, ServerLock
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
+from techdocs_server.adapters.records.sql_saved_sites import SqlSavedSites
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
+from techdocs_server.adapters.snapshots.filesystem import FilesystemSiteSnapshots
+from techdocs_server.adapters.snapshots.s3 import S3SiteSnapshots
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import SweepableBlobStore
 from techdocs_server.ports.records import BuildRecords
+from techdocs_server.ports.site_snapshots import SiteSnapshots
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.site_changes import SiteChanges
+from techdocs_server.services.snapshotting import Snapshotter
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
 
@@ -40,7 +45,15 @@ Own = Callable[[Callable[[], Awaitable[object]]], None]
 """Takes what closes a store."""
 
 
-async def open_blobs(settings: Settings, folder: Path, own: Own) -> SweepableBlobStore:
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The store of contents: blobs, and what it knows of sites."""
+
+    blobs: SweepableBlobStore
+    snapshots: SiteSnapshots
+
+
+async def open_contents(settings: Settings, folder: Path, own: Own) -> Contents:
     """Open the store of contents. Raises `StartFailed` and `StorageUnavailable`."""
     return _filesystem(folder, own) if settings.s3_bucket is None else await _s3(settings, settings.s3_bucket, own)
 
@@ -50,13 +63,15 @@ def cached(blobs: SweepableBlobStore) -> CachingBlobStore:
     return CachingBlobStore(blobs, max_bytes=_CACHED_BYTES, max_blob_bytes=_CACHED_BLOB_BYTES)
 
 
-def _filesystem(folder: Path, own: Own) -> SweepableBlobStore:
+def _filesystem(folder: Path, own: Own) -> Contents:
     store = FilesystemBlobStore(folder / "blobs")
     own(store.close)
-    return store
+    snapshots = FilesystemSiteSnapshots(folder / "sites")
+    own(snapshots.close)
+    return Contents(store, snapshots)
 
 
-async def _s3(settings: Settings, bucket: str, own: Own) -> SweepableBlobStore:
+async def _s3(settings: Settings, bucket: str, own: Own) -> Contents:
     location = S3Location(
         settings.s3_endpoint, bucket, settings.s3_prefix or "", settings.s3_region, settings.s3_encryption or ""
     )
@@ -80,11 +95,13 @@ async def _s3(settings: Settings, bucket: str, own: Own) -> SweepableBlobStore:
     except ValueError as error:
         raise StartFailed(f"s3_encryption: {error}") from error
     own(store.close)
+    snapshots = S3SiteSnapshots(client, location)
+    own(snapshots.close)
     try:
         await store.check()
     except StorageUnavailable as error:
         raise StartFailed(f"s3_bucket: {error.message}") from error
-    return store
+    return Contents(store, snapshots)
 
 
 def _shown(secret: SecretStr | None) -> str:
@@ -143,6 +160,7 @@ class ServiceStores:
     builds: BuildRecords
     events: BuildEvents
     changes: SiteChanges
+    snapshotter: Snapshotter
 
     @property
     def heard(self) -> Heard:
@@ -161,13 +179,28 @@ class ServiceStores:
 
 async def open_stores(settings: Settings, folder: Path, own: Own) -> ServiceStores:
     """Open everything that is kept. Raises `StartFailed` and `StorageUnavailable`."""
-    blobs = await open_blobs(settings, folder, own)
+    contents = await open_contents(settings, folder, own)
     database = await open_database(settings, folder, own)
     builds = SqlBuildRecords(database)
     changes = SiteChanges(SqlChangeRecords(database))
+    snapshotter = Snapshotter(SqlSavedSites(database), contents.snapshots)
+
+    def changed(_: EntityRef) -> None:
+        changes.heard()
+        snapshotter.heard()
+
     sites = CachingSiteRecords(
         SqlSiteRecords(database),
         max_age_seconds=_MOST_STALE_SECONDS if shares_stores(settings) else None,
-        changed=lambda _: changes.heard(),
+        changed=changed,
     )
-    return ServiceStores(database, blobs, cached(blobs), sites, builds, BuildEvents(builds), changes)
+    return ServiceStores(
+        database,
+        contents.blobs,
+        cached(contents.blobs),
+        sites,
+        builds,
+        BuildEvents(builds),
+        changes,
+        snapshotter,
+    )

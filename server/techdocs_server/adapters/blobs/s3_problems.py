@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from minio.deleteobjects import DeleteError
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
@@ -29,13 +30,18 @@ _BUSY = frozenset(
 _FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "StorageFull", "InsufficientCapacity", "EntityTooLarge"})
 
 
+def is_missing(error: S3Error | DeleteError) -> bool:
+    """Whether the server says that there is no such object."""
+    return error.code in _MISSING
+
+
 @contextmanager
 def reporting_s3_errors(digest: Digest | None = None) -> Iterator[None]:
     """Turn what a request raises into `BlobMissing`, of the digest if there is one, or `StorageUnavailable`."""
     try:
         yield
     except S3Error as error:
-        if digest is not None and error.code in _MISSING:
+        if digest is not None and is_missing(error):
             raise BlobMissing(digest.sha256) from error
         raise StorageUnavailable(_sentence(error.code or "nothing")) from error
     except ServerError as error:
