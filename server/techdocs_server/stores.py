@@ -177,13 +177,26 @@ class ServiceStores:
         self.changes.heard()
 
 
+async def _has_any(snapshots: SiteSnapshots) -> bool:
+    async for _ in snapshots.newest():
+        return True
+    return False
+
+
 async def open_stores(settings: Settings, folder: Path, own: Own) -> ServiceStores:
     """Open everything that is kept. Raises `StartFailed` and `StorageUnavailable`."""
     contents = await open_contents(settings, folder, own)
     database = await open_database(settings, folder, own)
+    saved_sites = SqlSavedSites(database)
+    if not await saved_sites.has_sites() and await _has_any(contents.snapshots):
+        # To go on would cost the history: what no record names is garbage to the next collection.
+        raise StartFailed(
+            "the database is empty, and the store of contents has records of sites: the database was lost, or is "
+            "another one. Run techdocs recover; to begin anew remove sites/ from the store"
+        )
     builds = SqlBuildRecords(database)
     changes = SiteChanges(SqlChangeRecords(database))
-    snapshotter = Snapshotter(SqlSavedSites(database), contents.snapshots)
+    snapshotter = Snapshotter(saved_sites, contents.snapshots)
 
     def changed(_: EntityRef) -> None:
         changes.heard()

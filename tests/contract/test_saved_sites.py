@@ -133,22 +133,19 @@ async def test_change_between_snapshot_and_note_leaves_the_site_behind(records: 
 async def test_no_change_is_lost_however_savers_and_changes_fall_together(records: Records) -> None:
     await published(records.sites, FIRST)
 
+    saved: list[SiteSnapshot] = []
+
     async def save() -> None:
         for _ in range(20):
-            await records.saved.saved(await records.snapshot())
+            saved.append(await records.snapshot())
+            await records.saved.saved(saved[-1])
 
     async def pin() -> None:
         for number in range(20):
             await records.sites.pin_revision(SITE, FIRST.revision, pinned=number % 2 == 0, now=NOON)
 
     await asyncio.gather(save(), pin(), save())
-    before = await records.snapshot()
-    if not await records.behind():
-        # Then somebody saved exactly this state: nothing came after it.
-        assert before.key == (await records.snapshot()).key
-    await records.sites.pin_revision(SITE, FIRST.revision, pinned=True, now=NOON)
-    await records.saved.saved(before)
-    assert await records.behind() == ["docs"]
+    assert await records.behind() or await records.snapshot() in saved
 
 
 async def test_sites_behind_come_page_by_page(records: Records) -> None:

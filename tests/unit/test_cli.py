@@ -14,9 +14,9 @@ from techdocs_server.settings import Settings, load_settings
 
 from tests.support.services import environment
 
-COMMANDS = ("bridge", "build", "check-config", "openapi", "publish", "serve", "server", "worker")
+COMMANDS = ("bridge", "build", "check-config", "openapi", "publish", "recover", "serve", "server", "worker")
 # These take settings alone.
-WITHOUT_OPTIONS = tuple(command for command in COMMANDS if command not in ("build", "publish"))
+WITHOUT_OPTIONS = tuple(command for command in COMMANDS if command not in ("build", "publish", "recover"))
 EXIT_CONFIG = 78
 CHANGED: dict[str, object] = {
     "data_directory": '/srv/dokumente, 文档 \U0001f4d8 "quoted" back\\slash',

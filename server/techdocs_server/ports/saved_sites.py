@@ -33,11 +33,14 @@ class SiteRestoring(Protocol):
         """Say whether the records know of any site, be it a deleted one."""
         ...
 
+    async def is_missing(self, entity: EntityRef) -> bool:
+        """Say whether a site has no pointer, and nothing was ever written down of it."""
+        ...
+
     async def restore(self, snapshot: SiteSnapshot, *, version: int, now: datetime) -> bool:
         """Make a site as it was, with a version for its pointer, and write the change down; say whether it was missing.
 
-        A site is missing when it has no pointer, nothing was ever written down of it, and no version as
-        high was reserved. Of others nothing is changed. A deleted one is made as deleted.
+        Nothing is changed of others, nor when a version as high was reserved. A deleted one is made as deleted.
         """
         ...
 

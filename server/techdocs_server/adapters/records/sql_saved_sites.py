@@ -56,6 +56,10 @@ class SqlSavedSites:
         """Say whether there is the row of any site."""
         return await self._database.read(_has_sites)
 
+    async def is_missing(self, entity: EntityRef) -> bool:
+        """Say whether a site has no pointer, and nothing was ever written down of it."""
+        return await self._database.read(_is_missing, entity)
+
     async def restore(self, snapshot: SiteSnapshot, *, version: int, now: datetime) -> bool:
         """Make a site as it was, unless it is there."""
         return await self._database.write(_restore, snapshot, version, now)
@@ -123,9 +127,14 @@ def _has_sites(connection: Connection) -> bool:
     return bool(connection.execute(select(exists().select_from(sites))).scalar())
 
 
+def _is_missing(connection: Connection, entity: EntityRef) -> bool:
+    row = connection.execute(select(sites.c.revision).where(is_entity(entity))).first()
+    return (row is None or row.revision is None) and not _newest_change(connection, entity)
+
+
 def _restore(connection: Connection, snapshot: SiteSnapshot, version: int, now: datetime) -> bool:
     site = locked_site(connection, snapshot.entity)
-    if site["revision"] is not None or site["version"] >= version or _newest_change(connection, snapshot.entity):
+    if not _is_missing(connection, snapshot.entity) or site["version"] >= version:
         return False
     pointer = snapshot.pointer
     for revision in snapshot.revisions:
