@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import grpc
+import psycopg
 import pytest
 from techdocs.v1 import builds_pb2, docs_pb2
+from techdocs_server.adapters.queue.procrastinate import ProcrastinateBuildQueue
+from techdocs_server.adapters.queue.procrastinate_schema import upgrade_queue
+from techdocs_server.adapters.records.engine import SqlDatabase
 
 from tests.support.postgresql import PostgreSQL, own_postgresql
 from tests.support.replicas import Replica, Replicas, replicas
@@ -17,10 +22,18 @@ from tests.support.seaweedfs import SeaweedFS
 from tests.support.waiting import eventually
 
 
-@pytest.fixture
-def database() -> Iterator[PostgreSQL]:
+@pytest.fixture(scope="module")
+def module_database() -> Iterator[PostgreSQL]:
     with own_postgresql() as server:
         yield server
+
+
+@pytest.fixture
+def database(module_database: PostgreSQL) -> Iterator[PostgreSQL]:
+    """A server that the test may stop."""
+    yield module_database
+    if module_database.process is None:
+        module_database.start()
 
 
 @pytest.fixture
@@ -90,3 +103,28 @@ async def test_reading_goes_on_while_the_database_is_down_and_everything_does_af
         async for message in server.client.builds.WatchBuild(builds_pb2.WatchBuildRequest(name=build.name))
     ]
     assert events[-1].state_change.state == builds_pb2.BUILD_STATE_SUCCEEDED
+
+
+async def test_worker_stops_while_the_database_is_down(database: PostgreSQL) -> None:
+    url = database.new_database()
+    records = SqlDatabase(url)
+    await upgrade_queue(records)
+    await records.close()
+    queue = ProcrastinateBuildQueue(url.replace("+psycopg", ""), concurrency=1, limit=1)
+    await queue.open()
+    queue.start(_nothing)
+
+    async def works() -> bool:
+        async with await psycopg.AsyncConnection.connect(url.replace("+psycopg", "")) as connection:
+            found = await connection.execute("SELECT 1 FROM procrastinate_workers")
+            return await found.fetchone() is not None
+
+    await eventually(works, what="the worker has told the database of itself")
+    database.stop()
+    async with asyncio.timeout(30):
+        await queue.stop()
+        await queue.close()
+
+
+async def _nothing(build_id: str, was_cancelled: Callable[[], bool]) -> None:
+    """Run no build."""
