@@ -44,6 +44,7 @@ class Snapshotter:
         self._after_failure_seconds = after_failure_seconds
         self._changed = asyncio.Event()
         self._is_failing = False
+        self._failed: EntityRef | None = None
 
     def heard(self) -> None:
         """This process has changed a site, or may have."""
@@ -69,24 +70,34 @@ class Snapshotter:
     async def save_all(self) -> int:
         """Save every site that is behind; return how many there were.
 
-        Raises `StorageUnavailable`: those saved before are saved.
+        Raises `StorageUnavailable`: those saved before are saved, and the next time goes on behind the
+        one that could not be, so that it keeps no other waiting.
         """
-        saved, after = 0, None
+        saved, begin = 0, self._failed
+        after, self._failed = begin, None
         while page := await self._sites.behind(after=after, limit=_PAGE):
             for entity in page:
                 await self._save(entity)
             saved += len(page)
             after = page[-1]
-        return saved
+        return saved if begin is None else saved + await self.save_all()
 
     async def _save(self, entity: EntityRef) -> None:
         snapshot = await self._sites.snapshot(entity)
         if snapshot is None:
             return
-        await self._snapshots.write(snapshot)
+        try:
+            await self._snapshots.write(snapshot)
+        except StorageUnavailable:
+            self._failed = entity
+            raise
         # Only when it is stored. A change since the snapshot was taken leaves the site behind, for the next pass.
         await self._sites.saved(snapshot)
-        await self._snapshots.prune(entity)
+        try:
+            await self._snapshots.prune(entity)
+        except StorageUnavailable as error:
+            # What is too old does no harm, and goes with the next change of the site.
+            _log.info("snapshots_not_removed", extra={"entity": str(entity), "problem": error.message})
 
     async def _wait(self) -> None:
         try:

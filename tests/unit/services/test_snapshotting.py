@@ -32,6 +32,7 @@ class FailingSnapshots(MemorySiteSnapshots):
     def __init__(self) -> None:
         super().__init__()
         self.is_away = False
+        self.cannot_save: EntityRef | None = None
         self.attempts = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -39,7 +40,7 @@ class FailingSnapshots(MemorySiteSnapshots):
     async def write(self, snapshot: SiteSnapshot) -> None:
         self.attempts += 1
         await self.gate.wait()
-        if self.is_away:
+        if self.is_away or snapshot.entity == self.cannot_save:
             raise StorageUnavailable("the disk is full")
         await super().write(snapshot)
 
@@ -126,6 +127,20 @@ async def test_publish_does_not_wait_for_a_slow_store_and_is_not_forgotten(tmp_p
             await published(running.sites, SECOND, expected=pointer)
         running.snapshots.gate.set()
         await eventually(lambda: _is(running, SECOND.revision), what="the second revision is saved")
+
+
+async def test_site_that_cannot_be_saved_keeps_no_other_waiting(tmp_path: Path) -> None:
+    async with process(tmp_path) as running:
+        running.snapshots.cannot_save = entity("docs-0")
+        for number in range(3):
+            await published(running.sites, revision(entity(f"docs-{number}"), f"{number}"))
+
+        async def others_are_saved() -> bool:
+            return [site.name for site in await running.saved.behind(after=None, limit=9)] == ["docs-0"]
+
+        await eventually(others_are_saved, what="all but one are saved")
+        running.snapshots.cannot_save = None
+        await eventually(lambda: len(running.snapshots.contents) == 3, what="that one is saved too")
 
 
 async def test_saved_sites_are_not_written_again(tmp_path: Path) -> None:
