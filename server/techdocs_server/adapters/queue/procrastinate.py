@@ -163,8 +163,7 @@ class ProcrastinateBuildQueue:
         return await self._app.connector.execute_query_all_async(_JOBS, queue=QUEUE, seconds=LOST_SECONDS)
 
     async def _keep_working(self) -> None:
-        # A worker that is cancelled while the database is away may end with what its last words failed with.
-        while not self._is_stopping:
+        while True:
             try:
                 await self._app.run_worker_async(
                     queues=[QUEUE],
@@ -178,6 +177,7 @@ class ProcrastinateBuildQueue:
                 )
             except Exception as error:
                 _log.warning("worker_stopped", extra={"problem": type(error).__name__})
+            # A worker that is cancelled while the database is away may end with what its last words failed with.
             if self._is_stopping:
                 return
             # It stops by itself when the database goes away.
