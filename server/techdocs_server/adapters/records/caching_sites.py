@@ -62,6 +62,7 @@ class CachingSiteRecords:
 
     def heard(self, entity: EntityRef) -> None:
         """Another process has written of this site, or may have."""
+        self._left_alone_until = float("-inf")  # somebody has just written to them
         self._writes_begun += 1  # answers that are under way may be from before it
         self._doubt(entity)
 
