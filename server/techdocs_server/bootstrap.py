@@ -269,6 +269,7 @@ class TechDocsService:
             await dispatcher.recover(queue)
         if self._parts.builds:
             queue.start(dispatcher.run)
+        self._start_task(stores.snapshotter.run())
         if self._refresher is not None and self._parts.serves:
             self._start_task(self._refresher.run())
         if self._variants is not None:

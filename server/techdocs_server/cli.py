@@ -19,6 +19,7 @@ from techdocs_server.cli_sites import register
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.importing import ImportRequest, import_sites
 from techdocs_server.one_build import BuildRefused, build_once
+from techdocs_server.recovering import recover
 from techdocs_server.running import Say, run_bridge, run_everything, run_server, run_worker
 from techdocs_server.settings import Settings, SettingsInvalid, load_settings
 from techdocs_server.start_failed import StartFailed
@@ -112,6 +113,22 @@ def import_(config: Path | None, entities: list[EntityRef], dry_run: bool, repla
         _fail(str(error), status=2)
     if not is_whole:
         sys.exit(1)
+
+
+@main.command("recover")
+@click.option("--dry-run", is_flag=True, help="Say what would be recovered, and change nothing.")
+@click.option("--force", is_flag=True, help="Add the sites that are missing to a database that has others.")
+@click.option("--no-verify", is_flag=True, help="Check manifests only, not whether every file is in the store.")
+@click.pass_obj
+def recover_sites(config: Path | None, *, dry_run: bool, force: bool, no_verify: bool) -> None:
+    """Make a lost database again from the store of contents: sites, pointers and revisions."""
+    settings = _settings(config)
+    configure_logging(level="warning", log_format=settings.log_format)
+    try:
+        is_well = uvloop.run(recover(settings, dry_run=dry_run, force=force, checks_files=not no_verify, say=_say))
+    except StartFailed as error:
+        _fail(str(error), status=1)
+    sys.exit(0 if is_well else 1)
 
 
 @main.command("check-config")

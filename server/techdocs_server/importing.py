@@ -22,7 +22,7 @@ from techdocs_server.services.reading import SiteReader
 from techdocs_server.services.site_import import ImportedSite, ImportLimits, ImportOutcome, ImportRefused, SiteImporter
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
-from techdocs_server.stores import open_blobs, open_classic, open_database
+from techdocs_server.stores import open_classic, open_contents, open_database
 
 Say = Callable[[str], None]
 """Takes one line for people."""
@@ -91,7 +91,7 @@ async def _open(
     if bucket is None:
         raise StartFailed("backstage_bucket: it must be set to the bucket to import from")
     try:
-        blobs = await open_blobs(settings, folder, own)
+        blobs = (await open_contents(settings, folder, own)).blobs
         database = await open_database(settings, folder, own)
     except StorageUnavailable as error:
         raise StartFailed(f"data_directory: {error.message}") from error

@@ -25,15 +25,20 @@ from techdocs_server.adapters.records.postgresql_feed import Heard
 from techdocs_server.adapters.records.server_lock import DatabaseInUse, ServerLock
 from techdocs_server.adapters.records.sql_builds import SqlBuildRecords
 from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
+from techdocs_server.adapters.records.sql_saved_sites import SqlSavedSites
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
+from techdocs_server.adapters.snapshots.filesystem import FilesystemSiteSnapshots
+from techdocs_server.adapters.snapshots.s3 import S3SiteSnapshots
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import SweepableBlobStore
 from techdocs_server.ports.classic import ClassicBucket
 from techdocs_server.ports.classic_writer import ClassicWriter
 from techdocs_server.ports.records import BuildRecords
+from techdocs_server.ports.site_snapshots import SiteSnapshots
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.site_changes import SiteChanges
+from techdocs_server.services.snapshotting import Snapshotter
 from techdocs_server.settings import Settings
 from techdocs_server.start_failed import StartFailed
 
@@ -48,7 +53,15 @@ Own = Callable[[Callable[[], Awaitable[object]]], None]
 """Takes what closes a store."""
 
 
-async def open_blobs(settings: Settings, folder: Path, own: Own) -> SweepableBlobStore:
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The store of contents: blobs, and what it knows of sites."""
+
+    blobs: SweepableBlobStore
+    snapshots: SiteSnapshots
+
+
+async def open_contents(settings: Settings, folder: Path, own: Own) -> Contents:
     """Open the store of contents. Raises `StartFailed` and `StorageUnavailable`."""
     return _filesystem(folder, own) if settings.s3_bucket is None else await _s3(settings, settings.s3_bucket, own)
 
@@ -58,13 +71,15 @@ def cached(blobs: SweepableBlobStore) -> CachingBlobStore:
     return CachingBlobStore(blobs, max_bytes=_CACHED_BYTES, max_blob_bytes=_CACHED_BLOB_BYTES)
 
 
-def _filesystem(folder: Path, own: Own) -> SweepableBlobStore:
+def _filesystem(folder: Path, own: Own) -> Contents:
     store = FilesystemBlobStore(folder / "blobs")
     own(store.close)
-    return store
+    snapshots = FilesystemSiteSnapshots(folder / "sites")
+    own(snapshots.close)
+    return Contents(store, snapshots)
 
 
-async def _s3(settings: Settings, bucket: str, own: Own) -> SweepableBlobStore:
+async def _s3(settings: Settings, bucket: str, own: Own) -> Contents:
     location = S3Location(
         settings.s3_endpoint, bucket, settings.s3_prefix or "", settings.s3_region, settings.s3_encryption or ""
     )
@@ -74,11 +89,13 @@ async def _s3(settings: Settings, bucket: str, own: Own) -> SweepableBlobStore:
     except ValueError as error:
         raise StartFailed(f"s3_encryption: {error}") from error
     own(store.close)
+    snapshots = S3SiteSnapshots(client, location)
+    own(snapshots.close)
     try:
         await store.check()
     except StorageUnavailable as error:
         raise StartFailed(f"s3_bucket: {error.message}") from error
-    return store
+    return Contents(store, snapshots)
 
 
 async def open_classic(settings: Settings, own: Own) -> ClassicBucket | None:
@@ -186,6 +203,7 @@ class ServiceStores:
     changes: SiteChanges
     listeners: list[Callable[[EntityRef], None]]
     """Called for each site that this process may have changed, or hears that another one has."""
+    snapshotter: Snapshotter
 
     @property
     def heard(self) -> Heard:
@@ -203,15 +221,30 @@ class ServiceStores:
         self.changes.heard()
 
 
+async def _has_any(snapshots: SiteSnapshots) -> bool:
+    async for _ in snapshots.newest():
+        return True
+    return False
+
+
 async def open_stores(settings: Settings, folder: Path, own: Own) -> ServiceStores:
     """Open everything that is kept. Raises `StartFailed` and `StorageUnavailable`."""
-    blobs = await open_blobs(settings, folder, own)
+    contents = await open_contents(settings, folder, own)
     database = await open_database(settings, folder, own)
+    saved_sites = SqlSavedSites(database)
+    if not await saved_sites.has_sites() and await _has_any(contents.snapshots):
+        # To go on would cost the history: what no record names is garbage to the next collection.
+        raise StartFailed(
+            "the database is empty, and the store of contents has records of sites: the database was lost, or is "
+            "another one. Run techdocs recover; to begin anew remove sites/ from the store"
+        )
     builds = SqlBuildRecords(database)
     changes = SiteChanges(SqlChangeRecords(database))
+    snapshotter = Snapshotter(saved_sites, contents.snapshots)
     listeners: list[Callable[[EntityRef], None]] = [lambda _: changes.heard()]
 
     def changed(entity: EntityRef) -> None:
+        snapshotter.heard()
         for listener in listeners:
             listener(entity)
 
@@ -220,4 +253,14 @@ async def open_stores(settings: Settings, folder: Path, own: Own) -> ServiceStor
         max_age_seconds=_MOST_STALE_SECONDS if shares_stores(settings) else None,
         changed=changed,
     )
-    return ServiceStores(database, blobs, cached(blobs), sites, builds, BuildEvents(builds), changes, listeners)
+    return ServiceStores(
+        database,
+        contents.blobs,
+        cached(contents.blobs),
+        sites,
+        builds,
+        BuildEvents(builds),
+        changes,
+        listeners,
+        snapshotter,
+    )

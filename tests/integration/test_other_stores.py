@@ -44,7 +44,8 @@ async def test_a_site_is_built_published_read_and_rolled_back(site: Site, s3_ser
 
     stored = await asyncio.to_thread(objects, s3_server.client, f"{site.folder.name}/")
     assert len(stored) > 40
-    assert all(name.startswith(f"{site.folder.name}/blobs/") for name in stored)
+    prefix = site.folder.name
+    assert all(name.startswith((f"{prefix}/blobs/", f"{prefix}/sites/default/component/demo/")) for name in stored)
     assert not (site.data / "blobs").exists()
     assert not (site.data / "records.sqlite3").exists()
 

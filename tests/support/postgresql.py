@@ -27,10 +27,29 @@ _OTHER_USER = "nobody"
 
 @dataclass
 class PostgreSQL:
-    """A running server. ``address`` is USER:PASSWORD@HOST:PORT."""
+    """A server. ``address`` is USER:PASSWORD@HOST:PORT; one that was given from outside has no process of ours."""
 
     address: str
-    process: subprocess.Popen[bytes] | None
+    process: subprocess.Popen[bytes] | None = None
+    folder: Path = Path()
+    command: Sequence[str] = ()
+
+    def start(self) -> None:
+        """Start it, also again: with the same port and data."""
+        self.process = _as_other(self.command, self.folder)
+        _await(self, self.folder)
+
+    def stop(self) -> None:
+        """Stop it without waiting for its clients."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
 
     def new_database(self) -> str:
         """Make an empty database and return its URL, as SQLAlchemy reads it."""
@@ -45,8 +64,15 @@ def postgresql() -> Iterator[PostgreSQL]:
     """Run a server until the context ends."""
     given = os.environ.get("TECHDOCS_DATABASE_URL", "")
     if given.startswith("postgresql"):
-        yield PostgreSQL(given.partition("://")[2].rpartition("/")[0], None)
+        yield PostgreSQL(given.partition("://")[2].rpartition("/")[0])
         return
+    with own_postgresql() as server:
+        yield server
+
+
+@contextmanager
+def own_postgresql() -> Iterator[PostgreSQL]:
+    """Run a server that may be stopped and started, until the context ends."""
     folder = Path(tempfile.mkdtemp(prefix="techdocs-postgresql-"))
     try:
         binaries = _binaries(folder)
@@ -66,19 +92,12 @@ def postgresql() -> Iterator[PostgreSQL]:
         server = [str(binaries / "postgres"), "-D", str(folder / "data")]
         for name, value in options.items():
             server += ["-c", f"{name}={value}"]
-        process = _as_other(server, folder)
-        running = PostgreSQL(f"tests:{PASSWORD}@127.0.0.1:{port}", process)
+        running = PostgreSQL(f"tests:{PASSWORD}@127.0.0.1:{port}", folder=folder, command=server)
         try:
-            _await(running, folder)
+            running.start()
             yield running
         finally:
-            # Fast: it does not wait for clients.
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            running.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

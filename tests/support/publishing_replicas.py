@@ -78,7 +78,7 @@ class PublishingReplica:
     async def read(self, entity: EntityRef) -> tuple[str, dict[str, str]]:
         """Return the current revision, and what is in it but for the metadata."""
         reader = SiteReader(self.sites, self.blobs)
-        view = await reader.open(entity)
+        view = await reader.open_own(entity)
         paths = [path for path in view.manifest.paths if path != "techdocs_metadata.json"]
         return view.revision, {path: (await reader.read_all(view, view.locate(path))).decode() for path in paths}
 

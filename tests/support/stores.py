@@ -25,6 +25,9 @@ from techdocs_server.adapters.records.sql_dooming import SqlBlobDooming
 from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
 from techdocs_server.adapters.records.sql_revisions import SqlRevisionSweeping
 from techdocs_server.adapters.records.sql_sites import SqlSiteRecords
+from techdocs_server.adapters.snapshots.filesystem import FilesystemSiteSnapshots
+from techdocs_server.adapters.snapshots.memory import MemorySiteSnapshots
+from techdocs_server.adapters.snapshots.s3 import S3SiteSnapshots
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
 from techdocs_server.adapters.variants.memory import MemoryVariantStore
 from techdocs_server.ports.blob_leases import BlobLeases
@@ -33,6 +36,7 @@ from techdocs_server.ports.changes import ChangeRecords
 from techdocs_server.ports.dooming import BlobDooming
 from techdocs_server.ports.records import BuildRecords, SiteRecords
 from techdocs_server.ports.retention import RevisionSweeping
+from techdocs_server.ports.site_snapshots import SiteSnapshots
 from techdocs_server.ports.variants import VariantStore
 
 from tests.support.postgresql import PostgreSQL
@@ -42,6 +46,7 @@ BLOB_STORES = ("memory", "filesystem", "s3", "caching-memory", "caching-filesyst
 SITE_RECORDS = ("memory", "sqlite", "postgresql", "caching-sqlite")
 BUILD_RECORDS = ("memory", "sqlite", "postgresql")
 VARIANT_STORES = ("memory", "filesystem")
+SITE_SNAPSHOTS = ("memory", "filesystem", "s3")
 
 
 @asynccontextmanager
@@ -78,6 +83,26 @@ async def open_blob_store(
             yield store
         finally:
             await store.close()
+
+
+@asynccontextmanager
+async def open_site_snapshots(kind: str, folder: Path, server: SeaweedFS | None = None) -> AsyncIterator[SiteSnapshots]:
+    """Open one of `SITE_SNAPSHOTS` in a folder, or below a prefix named as the folder is in the bucket of a server."""
+    if kind == "memory":
+        yield MemorySiteSnapshots()
+        return
+    store: FilesystemSiteSnapshots | S3SiteSnapshots
+    if kind == "filesystem":
+        store = FilesystemSiteSnapshots(folder / "sites")
+    else:
+        assert server is not None
+        location = S3Location(server.endpoint, BUCKET, f"{folder.name}/", region="us-east-1")
+        client, _ = make_client(location, S3Credentials(ACCESS_KEY, SECRET_KEY), connections=2)
+        store = S3SiteSnapshots(client, location)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def s3_store(

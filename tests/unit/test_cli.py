@@ -14,10 +14,10 @@ from techdocs_server.settings import Settings, load_settings
 
 from tests.support.services import environment
 
-# These take settings alone; import takes more than it needs.
+# These take settings alone; import and recover take more than they need.
 WITHOUT_OPTIONS = ("bridge", "check-config", "import", "openapi", "serve", "server", "worker")
 OPERATORS = ("builds", "changes", "delete", "gc", "logs", "pin", "revisions", "rollback", "sites", "unpin")
-COMMANDS = tuple(sorted((*WITHOUT_OPTIONS, *OPERATORS, "build", "publish")))
+COMMANDS = tuple(sorted((*WITHOUT_OPTIONS, *OPERATORS, "build", "publish", "recover")))
 EXIT_CONFIG = 78
 CHANGED: dict[str, object] = {
     "data_directory": '/srv/dokumente, 文档 \U0001f4d8 "quoted" back\\slash',

@@ -89,7 +89,7 @@ def shared_stores_names() -> set[str]:
         def new_database(self) -> str:
             return "postgresql+psycopg://nobody@127.0.0.1/nothing"
 
-    s3 = SeaweedFS(Path(), [], "http://127.0.0.1:1", cast(Any, None))
+    s3 = SeaweedFS(Path(), [], "http://127.0.0.1:1", "", cast(Any, None))
     return set(shared_stores(s3, Nowhere("", None), ""))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from techdocs_server.domain.entity import EntityRef
@@ -16,11 +16,14 @@ class SitePointer:
     deletion: it is what compare-and-set compares, and what makes the etag.
     ``source_etag`` is that of the source synced last. A rollback leaves it as it
     is, so that the next sync of the same source does not undo the rollback.
+    ``manifest_bytes`` is that of the revision, so that whoever knows the pointer can
+    read the site; 0 where it is not known.
     """
 
     revision: str
     version: int
     source_etag: str
+    manifest_bytes: int = field(default=0, compare=False)
 
     @property
     def etag(self) -> str:

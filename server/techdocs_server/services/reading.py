@@ -125,7 +125,8 @@ class SiteReader:
     async def open(self, entity: EntityRef, revision: str = "") -> AnyView:
         """Return the current revision of a site, or the one asked for; of a site that we do not have, the classic one.
 
-        Raises `SiteNotFound`, `RevisionNotFound`, `StorageUnavailable`, and
+        The current one needs nothing of the records but the pointer, which may be remembered: it is read while
+        they are unavailable. Raises `SiteNotFound`, `RevisionNotFound`, `StorageUnavailable`, and
         `ContentCorrupt` when the manifest itself is damaged.
         """
         if self._classic is None or await self._sites.pointer(entity) is not None:
@@ -143,14 +144,14 @@ class SiteReader:
         if pointer is None:
             raise SiteNotFound(str(entity))
         wanted = revision or pointer.revision
-        manifest = self._manifests.get(wanted)
         # A cached manifest says nothing of whose it is: only the pointer, or the records, do.
-        if manifest is None or wanted != pointer.revision:
+        manifest_bytes = pointer.manifest_bytes if wanted == pointer.revision else 0
+        if not manifest_bytes:
             known = await self._sites.revision(entity, wanted)
             if known is None:
                 raise RevisionNotFound(str(entity), wanted)
-            manifest = await self._manifest(entity, Digest(wanted, known.manifest_bytes))
-        return SiteView(entity, wanted, manifest)
+            manifest_bytes = known.manifest_bytes
+        return SiteView(entity, wanted, await self._manifest(entity, Digest(wanted, manifest_bytes)))
 
     async def read(
         self, view: AnyView, content: AnyContent, *, offset: int = 0, length: int | None = None

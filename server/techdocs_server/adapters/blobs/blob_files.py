@@ -136,7 +136,7 @@ class BlobFiles:
         """Make what was renamed into these folders survive a crash."""
         with reporting_os_errors():
             for shard in shards:
-                _sync_folder(self._root / shard)
+                sync_folder(self._root / shard)
 
     def trust(self, digest: Digest) -> None:
         """Note that a put is complete."""
@@ -198,10 +198,11 @@ def _make_root(root: Path) -> None:
     for shard in SHARDS:
         (root / shard).mkdir(parents=True, exist_ok=True)
     for folder in (root, *(folder.parent for folder in made)):
-        _sync_folder(folder)
+        sync_folder(folder)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was made or renamed in a folder survive a crash."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from minio.deleteobjects import DeleteError
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
@@ -28,6 +29,11 @@ _BUSY = frozenset(
     {"SlowDown", "ServiceUnavailable", "RequestTimeout", "InternalError", "TooManyRequests", "503", "500"}
 )
 _FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "StorageFull", "InsufficientCapacity", "EntityTooLarge"})
+
+
+def is_missing(error: S3Error | DeleteError) -> bool:
+    """Whether the server says that there is no such object."""
+    return error.code in MISSING
 
 
 @contextmanager

@@ -11,14 +11,13 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 
 from techdocs_server.adapters.blobs.s3_client import S3Location
-from techdocs_server.adapters.blobs.s3_problems import reporting_s3_errors
+from techdocs_server.adapters.blobs.s3_problems import is_missing, reporting_s3_errors
 from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.ports.blobs import StoredBlob
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _PAGE = 1_000
 """As many as a server lists, or deletes, in one request."""
-_GONE = frozenset({"NoSuchKey", "NoSuchObject"})
 
 
 def folder_of(location: S3Location) -> str:
@@ -57,6 +56,6 @@ def delete_objects(client: Minio, location: S3Location, sha256s: Collection[str]
     """Delete blobs; those that are not there count as deleted. Raises `StorageUnavailable`."""
     with reporting_s3_errors():
         objects = [DeleteObject(key_of(location, sha256)) for sha256 in sha256s]
-        problems = [error for error in client.remove_objects(location.bucket, objects) if error.code not in _GONE]
+        problems = [error for error in client.remove_objects(location.bucket, objects) if not is_missing(error)]
     if problems:
         raise StorageUnavailable(f"the S3 server did not delete {len(problems)} objects ({problems[0].code})")

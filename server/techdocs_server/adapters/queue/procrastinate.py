@@ -68,6 +68,7 @@ class ProcrastinateBuildQueue:
         self._task = self._app.task(name="techdocs.build", queue=QUEUE, pass_context=True)(self._work)
         self._run: RunBuild | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def open(self) -> None:
@@ -88,6 +89,7 @@ class ProcrastinateBuildQueue:
         """Run nothing further, cancel what runs and wait until it has ended. Builds that did not end wait again."""
         if self._worker is None:
             return
+        self._is_stopping = True
         self._worker.cancel()
         for task in self._running.values():
             task.cancel()
@@ -175,6 +177,9 @@ class ProcrastinateBuildQueue:
                 )
             except Exception as error:
                 _log.warning("worker_stopped", extra={"problem": type(error).__name__})
+            # A worker that is cancelled while the database is away may end with what its last words failed with.
+            if self._is_stopping:
+                return
             # It stops by itself when the database goes away.
             await asyncio.sleep(_RESTART_SECONDS)
 

@@ -16,6 +16,10 @@ from techdocs_server.domain.errors import StorageUnavailable
 from techdocs_server.domain.site import Revision, Site, SitePointer
 from techdocs_server.ports.records import SiteRecords
 
+# How long the records are left alone after they could not be asked: a database that is gone in silence would let
+# every reader wait for a connection.
+_LEFT_ALONE_SECONDS = 1.0
+
 
 class _Kept(NamedTuple):
     """A pointer, whether it is certain that it has not moved since, and when it was asked for (monotonic)."""
@@ -34,8 +38,8 @@ class CachingSiteRecords:
 
     A remembered pointer costs no thread and no query. A write makes it uncertain,
     however it ended: the next reader asks again, and gets the remembered one only
-    while the records are unavailable. That a site does not exist is not
-    remembered: asking for many such names would push out those that do.
+    while the records are unavailable; then they are left alone for a second after
+    each attempt. That a site does not exist is not remembered: asking for many such names would push out those that do.
     """
 
     def __init__(
@@ -54,9 +58,11 @@ class CachingSiteRecords:
         self._max_age = max_age_seconds
         self._changed = changed
         self._is_deaf = False
+        self._left_alone_until = float("-inf")
 
     def heard(self, entity: EntityRef) -> None:
         """Another process has written of this site, or may have."""
+        self._left_alone_until = float("-inf")  # somebody has just written to them
         self._writes_begun += 1  # answers that are under way may be from before it
         self._doubt(entity)
 
@@ -67,6 +73,7 @@ class CachingSiteRecords:
     def found(self) -> None:
         """From now on, every write is heard of; of those before it is unknown."""
         self._is_deaf = False
+        self._left_alone_until = float("-inf")
         self._writes_begun += 1
         for entity in self._pointers:
             self._doubt(entity)
@@ -74,7 +81,7 @@ class CachingSiteRecords:
     async def pointer(self, entity: EntityRef) -> SitePointer | None:
         """Return which revision a site serves, or None when there is no such site."""
         kept = self._pointers.get(entity)
-        if kept is None or not self._is_certain(kept):
+        if kept is None or not (self._is_certain(kept) or time.monotonic() < self._left_alone_until):
             return await self._asked(entity)
         self._pointers.move_to_end(entity)
         return kept.pointer
@@ -144,8 +151,10 @@ class CachingSiteRecords:
         cause: Cause = Cause(SiteAction.REVISION_DELETED),  # noqa: B008 - it does not change
     ) -> None:
         """Delete a revision. Moves no pointer."""
-        await self._inner.delete_revision(entity, revision, now=now, cause=cause)
-        self._changed(entity)
+        try:
+            await self._inner.delete_revision(entity, revision, now=now, cause=cause)
+        finally:
+            self._changed(entity)
 
     async def pin_revision(
         self,
@@ -157,9 +166,10 @@ class CachingSiteRecords:
         cause: Cause = Cause(SiteAction.REVISION_PINNED),  # noqa: B008 - it does not change
     ) -> Revision:
         """Pin a revision or end that. Moves no pointer."""
-        kept = await self._inner.pin_revision(entity, revision, pinned=pinned, now=now, cause=cause)
-        self._changed(entity)
-        return kept
+        try:
+            return await self._inner.pin_revision(entity, revision, pinned=pinned, now=now, cause=cause)
+        finally:
+            self._changed(entity)
 
     async def _asked(self, entity: EntityRef) -> SitePointer | None:
         """Ask the inner records, and remember their answer unless a write overlapped it."""
@@ -170,7 +180,9 @@ class CachingSiteRecords:
             last_known = self._pointers.get(entity)
             if last_known is None:
                 raise
+            self._left_alone_until = time.monotonic() + _LEFT_ALONE_SECONDS
             return last_known.pointer
+        self._left_alone_until = float("-inf")
         # An overlapped answer may be from before the write.
         if is_quiet and begun == self._writes_begun:
             self._keep(entity, pointer, is_certain=True)

@@ -19,7 +19,17 @@ _IS_THE_ENTITY = and_(
 SITE_ROW = select(sites.c.id, sites.c.revision, sites.c.version, sites.c.source_etag).where(_IS_THE_ENTITY)
 """Takes `entity_key`."""
 
+POINTER_ROW = (
+    select(sites.c.revision, sites.c.version, sites.c.source_etag, revisions.c.manifest_bytes)
+    .join_from(sites, revisions, and_(revisions.c.site_id == sites.c.id, revisions.c.revision == sites.c.revision))
+    .where(_IS_THE_ENTITY)
+)
+"""Takes `entity_key`."""
+
 REVISION_ROWS = select(revisions, sites.c.namespace, sites.c.kind, sites.c.name).join_from(revisions, sites)
+
+UNSAVED = 0
+"""The saved version of a site that has changed and whose version has not."""
 
 IS_VISIBLE = and_(revisions.c.is_published, revisions.c.delete_time.is_(None))
 """The condition that readers can open a revision."""
@@ -66,10 +76,10 @@ def is_older(than: tuple[datetime, str]) -> ColumnElement[bool]:
 
 
 def pointer_of(row: RowMapping | None) -> SitePointer | None:
-    """Return the pointer of a site's row; None when there is no row or nothing is published."""
+    """Return the pointer of a `SITE_ROW` or `POINTER_ROW`; None when there is no row or nothing is published."""
     if row is None or row["revision"] is None:
         return None
-    return SitePointer(revision=row["revision"], version=row["version"], source_etag=row["source_etag"])
+    return SitePointer(row["revision"], row["version"], row["source_etag"], row.get("manifest_bytes", 0))
 
 
 def revision_of(row: RowMapping) -> Revision:

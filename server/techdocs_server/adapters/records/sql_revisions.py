@@ -17,6 +17,7 @@ from techdocs_server.adapters.records.schema import blob_leases, revisions, site
 from techdocs_server.adapters.records.site_rows import (
     IS_VISIBLE,
     REVISION_ROWS,
+    UNSAVED,
     comes_after,
     is_entity,
     locked_site,
@@ -80,6 +81,7 @@ def delete_revision(connection: Connection, entity: EntityRef, revision: str, no
     if found.is_pinned:
         raise RevisionPinned(str(entity), revision)
     connection.execute(_changed(site, revision).values(delete_time=now))
+    _unsave(connection, site)
     note_change(connection, entity, cause, revision=revision, previous_revision="", version=site["version"], now=now)
 
 
@@ -96,6 +98,7 @@ def pin_revision(
     if found.is_pinned == pinned:
         return found
     connection.execute(_changed(site, revision).values(is_pinned=pinned))
+    _unsave(connection, site)
     note_change(connection, entity, cause, revision=revision, previous_revision="", version=site["version"], now=now)
     return _visible(connection, entity, revision)[1]
 
@@ -112,6 +115,10 @@ def _visible(connection: Connection, entity: EntityRef, revision: str) -> tuple[
 
 def _changed(site: RowMapping, revision: str) -> Update:
     return update(revisions).where(revisions.c.site_id == site["id"], revisions.c.revision == revision)
+
+
+def _unsave(connection: Connection, site: RowMapping) -> None:
+    connection.execute(update(sites).where(sites.c.id == site["id"]).values(saved_version=UNSAVED))
 
 
 def _kept(connection: Connection, after: tuple[EntityRef, str] | None, limit: int) -> list[KeptRevision]:

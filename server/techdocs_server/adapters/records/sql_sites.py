@@ -15,9 +15,11 @@ from sqlalchemy import Connection, update
 from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.schema import revisions, sites
 from techdocs_server.adapters.records.site_rows import (
+    POINTER_ROW,
     PUBLISHED_REVISIONS,
     SITE_LISTING,
     SITE_ROW,
+    UNSAVED,
     check_pointer,
     comes_after,
     entity_key,
@@ -125,7 +127,7 @@ class SqlSiteRecords:
 
 
 def _pointer(connection: Connection, entity: EntityRef) -> SitePointer | None:
-    return pointer_of(connection.execute(SITE_ROW, entity_key(entity)).mappings().first())
+    return pointer_of(connection.execute(POINTER_ROW, entity_key(entity)).mappings().first())
 
 
 def _revision(connection: Connection, entity: EntityRef, revision: str) -> Revision | None:
@@ -181,10 +183,12 @@ def _move_pointer(
         update(revisions)
         .where(revisions.c.site_id == site["id"], revisions.c.revision == to, revisions.c.delete_time.is_(None))
         .values(is_published=True)
+        .returning(revisions.c.manifest_bytes)
     )
-    if connection.execute(published).rowcount == 0:
+    manifest_bytes = connection.execute(published).scalar()
+    if manifest_bytes is None:
         raise RevisionNotFound(str(entity), to)
-    moved = SitePointer(revision=to, version=site["version"] + 1, source_etag=source_etag)
+    moved = SitePointer(to, site["version"] + 1, source_etag, manifest_bytes)
     values = {"revision": to, "version": moved.version, "source_etag": source_etag, "update_time": now}
     if expected is None:
         values["create_time"] = now
@@ -210,7 +214,7 @@ def _delete_site(connection: Connection, entity: EntityRef, expected: SitePointe
     connection.execute(
         update(sites)
         .where(sites.c.id == site["id"])
-        .values(revision=None, source_etag="", create_time=None, update_time=None)
+        .values(revision=None, source_etag="", create_time=None, update_time=None, saved_version=UNSAVED)
     )
     note_change(
         connection,

@@ -13,6 +13,7 @@ from techdocs_server.domain.change import Cause
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import RevisionConflict, StorageUnavailable
 from techdocs_server.domain.site import SitePointer
+from techdocs_server.domain.upkeep_errors import RevisionPinned
 
 from tests.support.clocks import NOON
 from tests.support.record_values import entity, published, revision
@@ -139,6 +140,39 @@ async def test_reading_goes_on_from_the_last_known_pointer_while_the_records_are
         await records.pointer(entity("never-asked-for"))
 
 
+async def test_records_that_are_down_are_not_asked_by_every_reader(
+    records: CachingSiteRecords, inner: ObservedSiteRecords
+) -> None:
+    first = await published(records, FIRST)
+    inner.is_down = True
+    for _ in range(100):
+        assert await records.pointer(SITE) == first
+    assert len(inner.asked) == 1
+    inner.is_down = False
+
+    async def is_asked_again() -> bool:
+        await records.pointer(SITE)
+        return len(inner.asked) > 1
+
+    await eventually(is_asked_again, what="the records are asked again by themselves")
+
+
+@pytest.mark.parametrize("news", ["heard", "found"])
+async def test_records_are_asked_at_once_when_somebody_hears_of_them_again(
+    records: CachingSiteRecords, inner: ObservedSiteRecords, news: str
+) -> None:
+    first = await published(records, FIRST)
+    inner.is_down = True
+    await records.pointer(SITE)
+    inner.is_down = False
+    second = await published(inner, SECOND, expected=first)
+    if news == "heard":
+        records.heard(SITE)
+    else:
+        records.found()
+    assert await records.pointer(SITE) == second
+
+
 async def test_slow_reader_does_not_bring_back_the_old_pointer(
     records: CachingSiteRecords, inner: ObservedSiteRecords
 ) -> None:
@@ -228,5 +262,9 @@ async def test_every_write_is_told(inner: ObservedSiteRecords) -> None:
     records = CachingSiteRecords(inner, changed=told.append)
     first = await published(records, FIRST)
     assert told == [SITE]
-    await records.delete_site(SITE, expected=first, now=NOON)
-    assert told == [SITE, SITE]
+    second = await published(records, SECOND, expected=first)
+    await records.pin_revision(SITE, FIRST.revision, pinned=True, now=NOON)
+    with pytest.raises(RevisionPinned):
+        await records.delete_revision(SITE, FIRST.revision, now=NOON)
+    await records.delete_site(SITE, expected=second, now=NOON)
+    assert told == [SITE] * 5
