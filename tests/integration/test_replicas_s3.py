@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
+import urllib3
+from minio.error import MinioException, S3Error
 from techdocs.v1 import builds_pb2, docs_pb2
 
 from tests.support.postgresql import PostgreSQL
 from tests.support.publish_messages import header, send, whole
 from tests.support.replicas import Replica, Replicas, replicas
-from tests.support.rpc_client import component, problem
-from tests.support.seaweedfs import BUCKET, SeaweedFS, seaweedfs
+from tests.support.rpc_client import component, problem, problem_of
+from tests.support.seaweedfs import ACCESS_KEY, ALL_ACTIONS, BUCKET, SeaweedFS, seaweedfs
 from tests.support.waiting import eventually
 
 UNAVAILABLE = "STORAGE_UNAVAILABLE"
@@ -40,17 +45,43 @@ class Scene:
     s3: SeaweedFS
     seen: dict[str, list[str]] = field(default_factory=lambda: {"kept": [], "cold": []})
 
-    async def restart_s3(self, **changes: object) -> None:
-        await asyncio.to_thread(self.s3.stop)
-        await asyncio.to_thread(self.s3.start_again, **changes)  # type: ignore[arg-type]
+    async def permits(self, *actions: str, access_key: str = ACCESS_KEY) -> None:
+        """Let the service do these actions with the bucket, none when it is another key that may."""
+        self.s3.permit(*actions, access_key=access_key)
+        wanted = ["Read" in actions, "Write" in actions] if access_key == ACCESS_KEY else [False, False]
+
+        def holds() -> bool:
+            return [self._may(self.s3.client.list_objects, BUCKET), self._may(self._put, b"probe")] == wanted
+
+        await eventually(lambda: asyncio.to_thread(holds), what="the bucket permits that")
+
+    def _put(self, content: bytes) -> None:
+        self.s3.client.put_object(BUCKET, f"other/{len(content)}", BytesIO(content), len(content))
+
+    @staticmethod
+    def _may(call: Callable[..., object], *arguments: object) -> bool:
+        try:
+            answer = call(*arguments)
+            return answer is None or list(cast(Iterator[object], answer)) is not None
+        except S3Error:
+            return False
+
+    def fill(self) -> None:
+        """Put things into the bucket until it takes no more."""
+        for size in range(1_000_000, 1_000_060):
+            try:
+                self._put(os.urandom(size))
+            except (MinioException, urllib3.exceptions.HTTPError):
+                return
+        raise AssertionError("the bucket still takes something")
 
     async def read(self, name: str) -> str:
         """Return "ok", or how the read of a page failed."""
         request = docs_pb2.GetContentRequest(entity=component(name), path="index.html")
         try:
             answer = await self.server.client.docs.GetContent(request, timeout=30)
-        except grpc.aio.AioRpcError:
-            return (await problem(self.server.client.docs.GetContent(request, timeout=30))).reason
+        except grpc.aio.AioRpcError as error:
+            return problem_of(error).reason or str(error)
         assert f"{name} of generation-" in answer.body.data.decode()
         return "ok"
 
@@ -89,6 +120,7 @@ async def scene(tmp_path: Path, own_s3: SeaweedFS, postgresql_server: PostgreSQL
         finally:
             if own_s3.process.poll() is not None:
                 await asyncio.to_thread(own_s3.start_again)
+            own_s3.permit(*ALL_ACTIONS)
 
 
 @asynccontextmanager
@@ -117,29 +149,42 @@ async def test_bucket_that_goes_away_and_comes_back_is_never_taken_for_empty(sce
         await eventually(lambda: UNAVAILABLE in scene.seen["cold"], timeout_seconds=40, what="a reader is told")
         await scene.sync_fails()
         await asyncio.to_thread(scene.s3.start_again)
-        await eventually(lambda: scene.seen["cold"][-1:] == ["ok"], timeout_seconds=30, what="the reader goes on")
+        await eventually(lambda: scene.seen["cold"][-1:] == ["ok"], timeout_seconds=45, what="the reader goes on")
     assert set(scene.seen["kept"]) == {"ok"}
     assert set(scene.seen["cold"]) == {"ok", UNAVAILABLE}
     await scene.recovers()
 
 
 @pytest.mark.slow
-async def test_bucket_that_takes_nothing_fails_builds_and_no_reader(scene: Scene) -> None:
-    await scene.restart_s3(actions=("Read", "List"))
+async def test_bucket_that_may_not_be_written_fails_builds_and_no_reader(scene: Scene) -> None:
+    await scene.permits("Read", "List")
     async with watching(scene):
         await scene.sync_fails()
     assert set(scene.seen["kept"]) | set(scene.seen["cold"]) == {"ok"}
-    await scene.restart_s3()
+    await scene.permits(*ALL_ACTIONS)
+    await scene.recovers()
+
+
+@pytest.mark.slow
+async def test_bucket_that_is_full_fails_builds_and_no_reader(scene: Scene) -> None:
+    await asyncio.to_thread(scene.s3.stop)
+    await asyncio.to_thread(scene.s3.start_again, most_volumes=8, volume_megabytes=1)
+    await asyncio.to_thread(scene.fill)
+    async with watching(scene):
+        await scene.sync_fails()
+    assert set(scene.seen["kept"]) | set(scene.seen["cold"]) == {"ok"}
+    await asyncio.to_thread(scene.s3.stop)
+    await asyncio.to_thread(scene.s3.start_again)
     await scene.recovers()
 
 
 @pytest.mark.slow
 async def test_key_that_is_no_longer_known_fails_what_is_not_in_memory(scene: Scene) -> None:
-    await scene.restart_s3(access_key="another")
+    await scene.permits(*ALL_ACTIONS, access_key="another")
     async with watching(scene):
         await eventually(lambda: UNAVAILABLE in scene.seen["cold"], timeout_seconds=40, what="a reader is told")
         await scene.sync_fails()
     assert set(scene.seen["kept"]) == {"ok"}
     assert set(scene.seen["cold"]) == {UNAVAILABLE}
-    await scene.restart_s3()
+    await scene.permits(*ALL_ACTIONS)
     await scene.recovers()

@@ -142,7 +142,7 @@ async def problem(call: Awaitable[object]) -> Problem:
     try:
         answer = await call
     except grpc.RpcError as error:
-        return _problem(cast("grpc.aio.AioRpcError", error))
+        return problem_of(cast("grpc.aio.AioRpcError", error))
     raise AssertionError(f"the call succeeded: {answer!r}")
 
 
@@ -153,11 +153,12 @@ async def problem_at_end(stream: AsyncIterable[T]) -> tuple[list[T], Problem]:
         async for message in stream:
             messages.append(message)
     except grpc.aio.AioRpcError as error:
-        return messages, _problem(error)
+        return messages, problem_of(error)
     raise AssertionError(f"the stream ended well after {len(messages)} messages")
 
 
-def _problem(error: grpc.aio.AioRpcError) -> Problem:
+def problem_of(error: grpc.aio.AioRpcError) -> Problem:
+    """Return how a call failed."""
     status, size = status_pb2.Status(), 0
     for key, value in error.trailing_metadata() or ():
         size += len(key) + len(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException, S3Error
+from minio.error import MinioException
 
 ACCESS_KEY, SECRET_KEY = "tests", "tests-and-nothing-else"
 BUCKET = "techdocs"
+MOST_VOLUMES, VOLUME_MEGABYTES = 50, 64
 ALL_ACTIONS = ("Admin", "Read", "Write", "List", "Tagging")
 START_SECONDS = 60.0
 _PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc", "metricsPort")  # fmt: skip
@@ -45,18 +47,18 @@ class SeaweedFS:
         self.process.kill()
         self.process.wait()
 
-    def start_again(self, *, actions: Sequence[str] = ALL_ACTIONS, access_key: str = ACCESS_KEY) -> None:
-        """Start it where it was, letting the tests' key do these actions, or another key in its place."""
-        _write_identity(self.folder, actions, access_key)
+    def start_again(self, *, most_volumes: int = MOST_VOLUMES, volume_megabytes: int = VOLUME_MEGABYTES) -> None:
+        """Start it where it was. With little room it is soon full, and has room again when it is started as usual."""
+        sizes = {"-volume.max": most_volumes, "-master.volumeSizeLimitMB": volume_megabytes}
+        changed = {name: f"{name}={size}" for name, size in sizes.items()}
+        self.arguments = [changed.get(argument.partition("=")[0], argument) for argument in self.arguments]
         self.process = _start(self.folder, self.arguments)
-        _await(self, lambda: self.client.list_buckets() if access_key == ACCESS_KEY else self._is_denied())
+        _await(self, self.client.list_buckets)
 
-    def _is_denied(self) -> None:
-        try:
-            self.client.list_buckets()
-        except S3Error as error:
-            if error.code != "InvalidAccessKeyId":
-                raise
+    def permit(self, *actions: str, access_key: str = ACCESS_KEY) -> None:
+        """Let a key do these actions, and no other key anything. Holds a moment after this returned."""
+        _write_identity(self.folder, actions, access_key)
+        self.process.send_signal(signal.SIGHUP)
 
     def make_bucket(self, name: str) -> str:
         """Make a bucket and return its name."""
@@ -74,7 +76,7 @@ def seaweedfs(folder: Path, *, volumes: int = 50) -> Iterator[SeaweedFS]:
     arguments = [
         str(Path(sys.executable).with_name("weed")), "-logtostderr", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         f"-dir={folder / 'data'}", "-s3", f"-s3.config={folder / 's3.json'}", "-master.telemetry=false",
-        f"-volume.max={volumes}", "-master.volumeSizeLimitMB=64", f"-filer.localSocket={folder / 'f.sock'}",
+        f"-volume.max={volumes}", f"-master.volumeSizeLimitMB={VOLUME_MEGABYTES}", f"-filer.localSocket={folder / 'f.sock'}",
         f"-s3.localSocket={folder / 's.sock'}", "-s3.port.iceberg=0", "-s3.port.lance=0", *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
     endpoint, metrics = (f"http://127.0.0.1:{ports[name]}" for name in ("s3.port", "metricsPort"))
