@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from techdocs_server.adapters.clock import SystemClock
+from techdocs_server.adapters.records.sql_dooming import SqlBlobDooming
 from techdocs_server.adapters.records.sql_saved_sites import SqlSavedSites
 from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.domain.upkeep_errors import CollectionRunning
 from techdocs_server.process import own_data_directory
 from techdocs_server.services.restoring import Outcome, RestoredSite, SiteRestorer
 from techdocs_server.settings import Settings
@@ -25,7 +27,8 @@ async def recover(settings: Settings, *, dry_run: bool, force: bool, checks_file
     The database must know of no site, unless ``force``: then those that are missing are
     added. A site is restored wholly or not at all; what a dry run says changes nothing but
     that an old database is brought up to date. Raises `StartFailed` when the stores cannot be used; sites
-    restored before stay so, and another run with ``force`` goes on.
+    restored before stay so, and another run with ``force`` goes on. No garbage is collected meanwhile: what
+    is live is being found out.
     """
     async with AsyncExitStack() as resources:
         try:
@@ -38,7 +41,7 @@ async def recover(settings: Settings, *, dry_run: bool, force: bool, checks_file
             clock = SystemClock()
             restorer = SiteRestorer(sites, contents.snapshots, contents.blobs, clock, checks_files=checks_files)
             return await _restore(restorer, dry_run=dry_run, say=say)
-        except StorageUnavailable as error:
+        except (CollectionRunning, StorageUnavailable) as error:
             raise StartFailed(error.message) from error
 
 
@@ -48,7 +51,9 @@ async def _opened(settings: Settings, resources: AsyncExitStack) -> tuple[SqlSav
 
     folder = own_data_directory(settings.data_directory, resources)
     contents = await open_contents(settings, folder, own)
-    return SqlSavedSites(await open_database(settings, folder, own)), contents
+    database = await open_database(settings, folder, own)
+    await resources.enter_async_context(SqlBlobDooming(database).collecting())
+    return SqlSavedSites(database), contents
 
 
 async def _restore(restorer: SiteRestorer, *, dry_run: bool, say: Say) -> bool:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from techdocs.v1 import admin_pb2, builds_pb2, docs_pb2, sites_pb2
+from techdocs_server.adapters.records.engine import SqlDatabase
+from techdocs_server.adapters.records.migrations.upgrade import upgrade
+from techdocs_server.adapters.records.sql_dooming import SqlBlobDooming
 from techdocs_server.ports.site_snapshots import SiteSnapshots
 
 from tests.support.postgresql import PostgreSQL
@@ -138,7 +141,7 @@ async def test_recovery_says_what_it_could_not_recover(tmp_path: Path) -> None:
     async with opened_snapshots(stores) as snapshots:
         await snapshots.write(snapshot(entity("docs"), 5))
     # A dry run says the same and leaves the database empty; a run makes the row that keeps the site's version.
-    for options in (["--dry-run"], [], ["--force", "--no-verify"]):
+    for options in (["--dry-run"], ["--force", "--no-verify"]):
         status, said = await recovered(stores, *options)
         assert status == 1
         assert "component:default/docs: NOT recovered" in said
@@ -146,6 +149,21 @@ async def test_recovery_says_what_it_could_not_recover(tmp_path: Path) -> None:
         assert "gc_interval_seconds" in said
     status, said = await recovered(stores)
     assert (status, "knows of sites already" in said) == (1, True)
+
+
+async def test_nothing_is_recovered_while_garbage_is_collected(
+    tmp_path: Path, s3_server: SeaweedFS, postgresql_server: PostgreSQL
+) -> None:
+    settings = shared_stores(s3_server, postgresql_server, f"{tmp_path.name}/")
+    stores = Stores(tmp_path, {"data_directory": tmp_path / "data", **settings}, postgresql_server, s3_server)
+    database = SqlDatabase(str(settings["database_url"]).replace("postgresql:", "postgresql+psycopg:"))
+    try:
+        await upgrade(database)
+        async with SqlBlobDooming(database).collecting():
+            status, said = await recovered(stores)
+    finally:
+        await database.close()
+    assert (status, "garbage is being collected" in said) == (1, True), said
 
 
 async def knows_all(snapshots: SiteSnapshots, rolled_back: str) -> bool:
