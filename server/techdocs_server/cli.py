@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from techdocs_server.capabilities import service_version
 from techdocs_server.cli_publish import publish
 from techdocs_server.cli_sites import register
+from techdocs_server.client.arguments import parse_entity
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.importing import ImportRequest, import_sites
 from techdocs_server.one_build import BuildRefused, build_once
@@ -88,16 +89,12 @@ def build(config: Path | None, source: Path, output: Path, name: str) -> None:
         _fail(*_refusal(refused), status=1)
 
 
-def _entity(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[EntityRef]:
-    try:
-        triplets = [value.split("/") for value in values]
-        return [EntityRef.of(namespace=namespace, kind=kind, name=name) for namespace, kind, name in triplets]
-    except ValueError as error:
-        raise click.BadParameter("an entity is NAMESPACE/KIND/NAME") from error
+def _entities(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> list[EntityRef]:
+    return [parse_entity(value) for value in values]
 
 
 @main.command("import")
-@click.option("--entity", "entities", multiple=True, callback=_entity, help="NAMESPACE/KIND/NAME; all by default.")
+@click.option("--entity", "entities", multiple=True, callback=_entities, help="NAMESPACE/KIND/NAME; all by default.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported, and import nothing.")
 @click.option("--replace", is_flag=True, help="Also import sites that have a revision here.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Files at a time.")
