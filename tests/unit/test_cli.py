@@ -283,7 +283,7 @@ def test_an_import_without_a_bucket_says_which_setting_is_missing(tmp_path: Path
 def test_an_import_of_what_is_no_entity_is_refused(entity: str) -> None:
     result = run("import", "--entity", "default/Component/Fine", "--entity", entity)
     assert result.exit_code == 2
-    assert "an entity is NAMESPACE/KIND/NAME" in result.stderr
+    assert "must be NAMESPACE/KIND/NAME" in result.stderr
 
 
 def test_an_import_from_a_bucket_that_cannot_be_reached_ends_with_its_setting(tmp_path: Path) -> None:
