@@ -35,6 +35,7 @@ from techdocs_server.rpc.reflection import add_reflection
 # 256 KiB chunks and a little around them go out and come in; a part of a manifest may be larger.
 MAX_UNARY_BYTES = 2 * 1024 * 1024
 MAX_CHUNK_BYTES = 256 * 1024
+_LEAVING_SECONDS = 0.5
 _LAST_CALLS_SECONDS = 0.5
 _MAX_RECEIVE_BYTES = 4 * 1024 * 1024
 _SERVICES: tuple[ServiceDescriptor, ...] = tuple(
@@ -144,6 +145,8 @@ class TechDocsServer:
         Calls still running after the grace are cancelled. May be called twice.
         """
         await self._health.enter_graceful_shutdown()
+        # Clients that watch the health of several servers go to the others before anything is refused here.
+        await asyncio.sleep(min(_LEAVING_SECONDS, grace_seconds / 4))
         self._admission.drain()
         end_streams()
         # While the listener is still open, whoever calls is told to come back; once it closes, calls that are on
