@@ -279,11 +279,17 @@ def test_an_import_without_a_bucket_says_which_setting_is_missing(tmp_path: Path
     assert result.stderr == "techdocs: backstage_bucket: it must be set to the bucket to import from\n"
 
 
-@pytest.mark.parametrize("entity", ["demo", "default/demo", "a/b/c/d", "default/compo nent/demo"])
-def test_an_import_of_what_is_no_entity_is_refused(entity: str) -> None:
+SHAPE = "must be NAMESPACE/KIND/NAME"
+
+
+@pytest.mark.parametrize(
+    ("entity", "words"),
+    [("demo", SHAPE), ("default/demo", SHAPE), ("a/b/c/d", SHAPE), ("default/compo nent/demo", "kind 'compo nent'")],
+)
+def test_an_import_of_what_is_no_entity_is_refused(entity: str, words: str) -> None:
     result = run("import", "--entity", "default/Component/Fine", "--entity", entity)
     assert result.exit_code == 2
-    assert "must be NAMESPACE/KIND/NAME" in result.stderr
+    assert words in result.stderr
 
 
 def test_an_import_from_a_bucket_that_cannot_be_reached_ends_with_its_setting(tmp_path: Path) -> None:
