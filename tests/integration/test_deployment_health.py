@@ -12,6 +12,7 @@ import yaml
 from tests.support.ports import free_port
 from tests.support.services import running
 from tests.support.sites import write_source
+from tests.support.waiting import eventually
 
 COMPOSE = Path(__file__).parents[2] / "deploy" / "compose.yaml"
 
@@ -39,4 +40,8 @@ async def test_health_checks_of_the_deployment_tell_who_serves(tmp_path: Path) -
         assert await says_well("server", 7070, int(server.grpc.rpartition(":")[2]))
         assert await says_well("bridge", 7071, rest)
         assert await server.terminate() == 0
-        assert not await says_well("bridge", 7071, rest)
+
+        async def says_ill() -> bool:
+            return not await says_well("bridge", 7071, rest)
+
+        await eventually(says_ill, what="the bridge says that its server has gone")

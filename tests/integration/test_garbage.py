@@ -112,8 +112,8 @@ async def site(tmp_path: Path, s3_server: SeaweedFS, postgresql_server: PostgreS
 
 
 async def test_collection_in_a_bucket_beside_builds_leaves_whole_sites(site: Site, s3_server: SeaweedFS) -> None:
+    site.add("demo", "other")
     for name in ("demo", "other"):
-        site.add(name)
         await site.sync(name)
     request = sites_pb2.DeleteSiteRequest(entity=component("other"))
     await site.client.sites.DeleteSite(request)

@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 QUEUE = "builds"
 _POOL = 6
 _POOL_SECONDS = 5.0
+_CONNECT_SECONDS = 3
 HEARTBEAT_SECONDS = 5.0
 LOST_SECONDS = 20.0
 _POLL_SECONDS = 2.0
@@ -61,6 +62,7 @@ class ProcrastinateBuildQueue:
     """
 
     def __init__(self, conninfo: str, *, concurrency: int, limit: int) -> None:
+        self._conninfo = conninfo
         self._concurrency = concurrency
         self._limit = limit
         connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=_POOL, timeout=_POOL_SECONDS)
@@ -74,6 +76,9 @@ class ProcrastinateBuildQueue:
     async def open(self) -> None:
         """Connect. Raises `StorageUnavailable`."""
         async with _reporting():
+            # The pool would try for half a minute before it says that there is no database.
+            connection = await psycopg.AsyncConnection.connect(self._conninfo, connect_timeout=_CONNECT_SECONDS)
+            await connection.close()
             await self._app.open_async()
 
     async def close(self) -> None:
