@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
 import grpc
@@ -19,9 +20,9 @@ from tests.support.waiting import eventually
 
 ENTITY = entity_pb2.EntityRef(kind="component", name="demo")
 MOMENTS = 20
-# Enough that a build takes about as long as the latest moment.
 PAGES = 60
-LATEST_SECONDS = 0.6
+# Of the time that a build takes on this machine.
+EARLIEST, LATEST = 0.1, 0.8
 ENDINGS = {builds_pb2.BUILD_STATE_SUCCEEDED, builds_pb2.BUILD_STATE_FAILED}
 
 
@@ -48,10 +49,13 @@ async def test_a_child_killed_at_any_moment_leaves_no_folder_no_process_and_no_l
     ):
         stub = builds_pb2_grpc.BuildServiceStub(channel)
         first = await stub.SyncSite(builds_pb2.SyncSiteRequest(entity=ENTITY), timeout=60)
+        begun = time.monotonic()
+        await stub.SyncSite(builds_pb2.SyncSiteRequest(entity=ENTITY, force=True), timeout=60)
+        seconds = time.monotonic() - begun
         killed = 0
         for _ in range(MOMENTS):
             created = await stub.CreateBuild(builds_pb2.CreateBuildRequest(entity=ENTITY, force=True), timeout=10)
-            await asyncio.sleep(moments.uniform(0.05, LATEST_SECONDS))
+            await asyncio.sleep(seconds * moments.uniform(EARLIEST, LATEST))
             killed += await kill_builds(service)
             watch = stub.WatchBuild(builds_pb2.WatchBuildRequest(name=created.build.name), timeout=60)
             events = [message.event async for message in watch if message.HasField("event")]
