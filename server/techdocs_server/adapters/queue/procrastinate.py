@@ -130,22 +130,24 @@ class ProcrastinateBuildQueue:
 
     async def requeue(self, build: Build) -> None:
         """See `SharedBuildQueue`."""
-        async with _reporting():
-            for row in await self._rows():
-                if row["build_id"] != build.id:
-                    continue
-                if not row["is_lost"]:
-                    return
-                # Another id for the next job: should the lost worker come back, what it says of its job is of no effect.
-                await self._app.job_manager.finish_job_by_id_async(row["id"], Status.ABORTED, delete_job=True)
+        if not await self._drop_lost(build.id):
             await self._defer(_job_of(build))
 
     async def forget(self, build_id: str) -> None:
         """See `SharedBuildQueue`."""
+        await self._drop_lost(build_id)
+
+    async def _drop_lost(self, build_id: str) -> bool:
+        """Drop the lost job of a build; return whether it has one that is not lost.
+
+        A next job has another id: should the lost worker come back, what it says of its own is of no effect.
+        """
         async with _reporting():
-            for row in await self._rows():
-                if row["build_id"] == build_id and row["is_lost"]:
+            rows = [row for row in await self._rows() if row["build_id"] == build_id]
+            for row in rows:
+                if row["is_lost"]:
                     await self._app.job_manager.finish_job_by_id_async(row["id"], Status.ABORTED, delete_job=True)
+        return not all(row["is_lost"] for row in rows)
 
     async def _defer(self, job: Mapping[str, str]) -> None:
         async with _reporting():
