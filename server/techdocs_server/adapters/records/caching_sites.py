@@ -151,10 +151,8 @@ class CachingSiteRecords:
         cause: Cause = Cause(SiteAction.REVISION_DELETED),  # noqa: B008 - it does not change
     ) -> None:
         """Delete a revision. Moves no pointer."""
-        try:
+        with self._telling(entity):
             await self._inner.delete_revision(entity, revision, now=now, cause=cause)
-        finally:
-            self._changed(entity)
 
     async def pin_revision(
         self,
@@ -166,10 +164,8 @@ class CachingSiteRecords:
         cause: Cause = Cause(SiteAction.REVISION_PINNED),  # noqa: B008 - it does not change
     ) -> Revision:
         """Pin a revision or end that. Moves no pointer."""
-        try:
+        with self._telling(entity):
             return await self._inner.pin_revision(entity, revision, pinned=pinned, now=now, cause=cause)
-        finally:
-            self._changed(entity)
 
     async def _asked(self, entity: EntityRef) -> SitePointer | None:
         """Ask the inner records, and remember their answer unless a write overlapped it."""
@@ -187,6 +183,14 @@ class CachingSiteRecords:
         if is_quiet and begun == self._writes_begun:
             self._keep(entity, pointer, is_certain=True)
         return pointer
+
+    @contextmanager
+    def _telling(self, entity: EntityRef) -> Iterator[None]:
+        """Tell of a write when it is over: a failed one may have happened all the same."""
+        try:
+            yield
+        finally:
+            self._changed(entity)
 
     @contextmanager
     def _writing(self, entity: EntityRef) -> Iterator[None]:
