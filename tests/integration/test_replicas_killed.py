@@ -32,6 +32,9 @@ MOMENTS = (
     (builds_pb2.BUILD_STATE_PUBLISHING, 0.2),
 )
 ENDED_SECONDS = 75.0
+# Builds of one entity until one is killed in time: a moment may come when the build has just ended.
+TRIES = 8
+DELAYS = random.Random(20261124)
 # A publish that takes a while: there are moments between its blobs.
 ASSETS = 12
 FRONT = "# Front\n\nThis is generation-{}.\n"
@@ -51,48 +54,49 @@ def tree_of(pid: int) -> set[int]:
 
 @dataclass
 class Killing:
-    """Workers that are killed and begun anew, each with two builds at a time."""
+    """Workers that are killed and begun anew, each with one build at a time: every kill is one build's."""
 
     site: Replicas
     server: Replica
     builds: list[str] = field(default_factory=list)
-    hit: dict[str, str] = field(default_factory=dict)
-    """The builds that lost a worker, and the state they were in."""
+    hit: list[tuple[str, builds_pb2.BuildState.ValueType]] = field(default_factory=list)
+    """The build that each kill took its worker from, and the state it was in."""
     below: set[int] = field(default_factory=set)
     """The processes that those workers had started."""
     _workers: dict[str, Replica] = field(default_factory=dict)
 
     async def begin(self, name: str) -> None:
-        self._workers[name] = await self.site.start("worker", name, build_concurrency=2)
+        self._workers[name] = await self.site.start("worker", name, build_concurrency=1)
 
-    async def at(self, build: str, state: builds_pb2.BuildState.ValueType, after: float) -> None:
-        """Kill the worker of a build a while after it came into a state, and begin another one."""
+    async def once(self, name: str, state: builds_pb2.BuildState.ValueType, most_seconds: float) -> None:
+        """Build a site and kill the worker that does it, a while after the build came into a state."""
+        for turn in range(TRIES):
+            request = builds_pb2.CreateBuildRequest(entity=component(name), force=turn > 0)
+            build = (await self.server.client.builds.CreateBuild(request)).build.name
+            self.builds.append(build)
+            if await self._at(build, state, DELAYS.uniform(0, most_seconds)):
+                return
+        raise AssertionError(f"{TRIES} builds of {name} ended before they could be killed")
+
+    async def _at(self, build: str, state: builds_pb2.BuildState.ValueType, after: float) -> bool:
         watch = self.server.client.builds.WatchBuild(builds_pb2.WatchBuildRequest(name=build))
         async for message in watch:
             if message.event.state_change.state >= state:
                 break
         watch.cancel()
         await asyncio.sleep(after)
-        runs = [each for each in await self.all() if each.worker and each.state < builds_pb2.BUILD_STATE_SUCCEEDED]
-        worker = next((each.worker for each in runs if each.name == build), None)
-        doomed = [each for each in runs if each.worker == worker]
-        name = next(
-            (
-                name
-                for name, each in self._workers.items()
-                if worker and worker.endswith(f"-{each.service.process.pid}")
-            ),
-            None,
+        run = await self.server.build(build)
+        worker = next(
+            (name for name, each in self._workers.items() if run.worker.endswith(f"-{each.service.process.pid}")), None
         )
-        # It ended, or its worker is dead already; and nothing dies three times.
-        if name is None or any(each.attempt > 2 for each in doomed):
-            return
-        service = self._workers.pop(name).service
+        if worker is None or run.state >= builds_pb2.BUILD_STATE_SUCCEEDED:
+            return False
+        service = self._workers.pop(worker).service
         self.below |= tree_of(service.process.pid)
         await service.kill()
-        for each in doomed:
-            self.hit.setdefault(each.name, builds_pb2.BuildState.Name(each.state))
-        await self.begin(name)
+        self.hit.append((build, run.state))
+        await self.begin(worker)
+        return True
 
     async def all(self) -> list[builds_pb2.Build]:
         return list(await asyncio.gather(*map(self.server.build, self.builds)))
@@ -144,23 +148,19 @@ async def reading(server: Replica) -> AsyncIterator[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_builds_whose_worker_is_killed_at_any_moment_are_ended_by_another(site: Replicas) -> None:
     for name in NAMES:
         site.catalog.add(name, {"index.md": FRONT.format(1), **assets(1)})
-    delays = random.Random(20261124)
     server = await site.start("server", "server")
     killing = Killing(site, server)
     await asyncio.gather(*(killing.begin(f"worker-{number}") for number in range(WORKERS)))
     for name in NAMES:
         await publish(server, name)
     async with reading(server) as wrong:
-        builds = killing.builds = [(await server.create(name)).name for name in NAMES]
         moments = [MOMENTS[number % len(MOMENTS)] for number in range(len(NAMES))]
         await asyncio.gather(
-            *(
-                killing.at(build, state, delays.uniform(0, most))
-                for build, (state, most) in zip(builds, moments, strict=True)
-            )
+            *(killing.once(name, state, most) for name, (state, most) in zip(NAMES, moments, strict=True))
         )
 
         async def ended() -> bool:
@@ -171,8 +171,8 @@ async def test_builds_whose_worker_is_killed_at_any_moment_are_ended_by_another(
         assert build.state == builds_pb2.BUILD_STATE_SUCCEEDED, build
         assert build.attempt <= 3
     assert wrong == []
-    assert len(killing.hit) >= len(NAMES) // 2, "the moments must hit builds"
-    assert len(set(killing.hit.values())) == 3, f"the moments must be of every state: {killing.hit}"
+    assert len(killing.hit) == len(NAMES)
+    assert len({state for _, state in killing.hit}) == 3, f"the moments must be of every state: {killing.hit}"
     for name in NAMES:
         assert "generation-1" in await server.page(name)
     await eventually(
