@@ -2,8 +2,8 @@
 
 Cases: rest (GET /static/docs/... through the bridge), grpc (DocsService.GetContent),
 both with 8 connections and the service in one process; they need nginx and h2load
-(Debian: nginx-light, nghttp2-client). cold-s3 (GetContent of pages that nobody read
-before, from S3, beside a bare S3 client: see `cold_reads`). Everything listens on loopback.
+(Debian: nginx-light, nghttp2-client). cold-s3 and cold-s3-ten (GetContent of pages that nobody
+read before, from S3, beside a bare S3 client: see `cold_reads`). Everything listens on loopback.
 """
 
 from __future__ import annotations
@@ -149,11 +149,10 @@ def warm(chosen: Options) -> None:
 def main() -> None:
     """Measure and print, each case in its own unit."""
     chosen = options(__doc__)
-    if chosen.only != cold_reads.CASE:
+    if chosen.only not in cold_reads.CASES:
         warm(chosen)
-    if chosen.wants(cold_reads.CASE):
-        row = asyncio.run(cold_reads.cold_reads(rounds=3 if chosen.quick else 7))
-        report([row], unit="ms", peer=cold_reads.PEER, chosen=chosen)
+    if any(chosen.wants(case) for case in cold_reads.CASES):
+        report(asyncio.run(cold_reads.cold_reads(chosen)), unit="ms", peer=cold_reads.PEER, chosen=chosen)
 
 
 if __name__ == "__main__":

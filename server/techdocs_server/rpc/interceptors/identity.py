@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import grpc
 
@@ -44,7 +45,9 @@ class IdentityInterceptor(CallInterceptor):
         finally:
             code = "CANCELLED" if cancelled else _code_name(call.context)
             seconds = round(time.perf_counter() - began, 6)
-            _log.info("rpc", extra={"method": call.method, "code": code, "duration_seconds": seconds})
+            extra = {"method": call.method, "code": code, "duration_seconds": seconds}
+            # Once the answer is on its way: a line takes a tenth of the time of a page.
+            asyncio.get_running_loop().call_soon(partial(_log.info, "rpc", extra=extra))
 
 
 def _caller(context: Context) -> str:
