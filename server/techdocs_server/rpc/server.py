@@ -25,6 +25,7 @@ from techdocs.v1 import (
 )
 
 from techdocs_server.rpc.interceptors.admission import AdmissionInterceptor
+from techdocs_server.rpc.interceptors.assembled import AssembledHandlers
 from techdocs_server.rpc.interceptors.deadlines import DeadlineInterceptor
 from techdocs_server.rpc.interceptors.errors import ErrorInterceptor
 from techdocs_server.rpc.interceptors.identity import IdentityInterceptor
@@ -98,6 +99,7 @@ class TechDocsServer:
         self._admission = AdmissionInterceptor(max_concurrent_calls=max_concurrent_calls)
         self._server = grpc.aio.server(
             interceptors=[
+                AssembledHandlers(),
                 IdentityInterceptor(),
                 ErrorInterceptor(),
                 self._admission,

@@ -10,6 +10,7 @@ import grpc
 from grpc_status import rpc_status
 
 from techdocs_server.domain.errors import TechDocsError
+from techdocs_server.rpc.interceptors.beginning import begun
 from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor
 from techdocs_server.rpc.status import internal_status, status_of
 from techdocs_server.telemetry.context import request_id
@@ -29,7 +30,9 @@ class ErrorInterceptor(CallInterceptor):
             raise
         except TechDocsError as error:
             status = status_of(error)
+            await begun()
             await call.context.abort_with_status(rpc_status.to_status(status))
         except Exception as error:
             _log.error("rpc_crashed", extra={"method": call.method}, exc_info=error)
+            await begun()
             await call.context.abort_with_status(rpc_status.to_status(internal_status(request_id.get())))

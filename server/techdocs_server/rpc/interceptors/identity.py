@@ -13,6 +13,7 @@ from functools import partial
 
 import grpc
 
+from techdocs_server.rpc.interceptors.beginning import begin_answer, begun
 from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor, Context
 from techdocs_server.telemetry.context import caller, request_id
 
@@ -34,11 +35,14 @@ class IdentityInterceptor(CallInterceptor):
         current = _given(call.context) or uuid.uuid4().hex
         request_id.set(current)
         caller.set(_caller(call.context))
-        await call.context.send_initial_metadata(((REQUEST_ID_KEY, current),))
+        begin_answer(call.context, (REQUEST_ID_KEY, current))
+        if not call.answers_once:
+            await begun()
         began = time.perf_counter()
         cancelled = False
         try:
             yield
+            await begun()
         except (asyncio.CancelledError, GeneratorExit):
             cancelled = True
             raise

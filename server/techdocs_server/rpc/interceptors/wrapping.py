@@ -29,6 +29,8 @@ class Call:
 
     method: str
     context: Context
+    answers_once: bool = False
+    """Whether the answer is one message, which comes with the status."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -47,7 +49,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         def unary(behaviour: Unary) -> Unary:
             async def serve(request: Message, context: Context) -> Message:
-                async with self.around(Call(method, context)):
+                async with self.around(Call(method, context, answers_once=True)):
                     return await behaviour(request, context)
 
             return serve
@@ -62,7 +64,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         def upload(behaviour: Upload) -> Upload:
             async def serve(requests: AsyncIterator[Message], context: Context) -> Message:
-                async with self.around(Call(method, context)):
+                async with self.around(Call(method, context, answers_once=True)):
                     return await behaviour(requests, context)
 
             return serve
