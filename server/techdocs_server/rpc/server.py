@@ -25,7 +25,6 @@ from techdocs.v1 import (
 )
 
 from techdocs_server.rpc.interceptors.admission import AdmissionInterceptor
-from techdocs_server.rpc.interceptors.assembled import AssembledHandlers
 from techdocs_server.rpc.interceptors.deadlines import DeadlineInterceptor
 from techdocs_server.rpc.interceptors.errors import ErrorInterceptor
 from techdocs_server.rpc.interceptors.identity import IdentityInterceptor
@@ -99,7 +98,6 @@ class TechDocsServer:
         self._admission = AdmissionInterceptor(max_concurrent_calls=max_concurrent_calls)
         self._server = grpc.aio.server(
             interceptors=[
-                AssembledHandlers(),
                 IdentityInterceptor(),
                 ErrorInterceptor(),
                 self._admission,
