@@ -17,6 +17,7 @@ from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.postgresql_feed import PostgreSQLFeed
 from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
 from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
+from techdocs_server.adapters.records.sql_site_checks import SqlSiteChecks
 from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.adapters.reuse.local import LocalReuseStates
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
@@ -45,6 +46,7 @@ from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.checking import Checking
 from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
@@ -187,7 +189,12 @@ class TechDocsService:
         )
         starter = BuildStarter(sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock)
         syncer = SiteSyncer(
-            sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
+            sources=sources,
+            sites=sites,
+            starter=starter,
+            events=events,
+            back_off=BackOff(builds, clock),
+            checking=Checking(SqlSiteChecks(stores.database), sites, clock),
         )
         self._refresher = self._make_refresher(sources, syncer)
         listings = Listings(sites, builds, SqlChangeRecords(stores.database), reader)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Mapping
 
 from techdocs_server.adapters.sources.scm_links import host_type_of, resolve_relative
 from techdocs_server.adapters.sources.source_hosts import SourceHosts
 from techdocs_server.adapters.sources.web_address import URLRefused, WebURL
-from techdocs_server.domain.catalog_entity import TECHDOCS_REF, SourceRef
+from techdocs_server.domain.catalog_entity import TECHDOCS_REF, KnownProblem, SourceRef
 
 # The first that is set counts. Source: plugin-techdocs-node, helpers (getLocationForEntity, transformDirLocation).
 _LOCATIONS = ("backstage.io/source-location", "backstage.io/managed-by-location")
 
 
 class NoSource(Exception):
-    """There is nothing to build; the message says why, for the entity's owner, and repeats no URL that may hold a secret."""
+    """There is nothing to build; the message says why, for the entity's owner, and repeats no URL that may hold a secret.
+
+    ``known`` is how Backstage says it, when it would not build it either;
+    ``location`` is type and target of the place it names, when it is only this server
+    that cannot build from there.
+    """
+
+    def __init__(
+        self, message: str, *, known: KnownProblem | None = None, location: tuple[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.known = known
+        self.location = location
 
 
 def url_source(target: str, *, site_name: str) -> SourceRef:
@@ -53,6 +66,13 @@ def location_url(annotations: Mapping[str, object]) -> WebURL | None:
         raise NoSource(f"the URL of {name} cannot be used: {error}") from error
 
 
+def _resolved(base: WebURL, target: str) -> tuple[str, str] | None:
+    try:
+        return "url", str(WebURL.parse(urllib.parse.urljoin(str(base), target)))
+    except (URLRefused, ValueError):
+        return None
+
+
 def relative_source(target: str, *, base: WebURL, hosts: SourceHosts, site_name: str) -> SourceRef:
     """Return the source of ``dir:<target>`` of an entity whose descriptor is a page of a host. Raises `NoSource`."""
     if "://" in target:
@@ -62,7 +82,9 @@ def relative_source(target: str, *, base: WebURL, hosts: SourceHosts, site_name:
     if host is None:
         raise NoSource(
             f"{TECHDOCS_REF} 'dir:' is relative to a page of {base.host}, whose kind is not known to this server; "
-            f"the operator adds {base.host!r} to source_hosts, or the annotation names a whole URL: 'url:<URL>'"
+            f"the operator adds {base.host!r} to source_hosts, or the annotation names a whole URL: 'url:<URL>'",
+            # As Backstage resolves it where it knows nothing of the host (integration, defaultScmResolveUrl).
+            location=_resolved(base, target),
         )
     try:
         return url_source(resolve_relative(base, target, host=host), site_name=site_name)
