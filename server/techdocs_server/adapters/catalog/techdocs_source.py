@@ -24,7 +24,13 @@ LEADS_OUT = KnownProblem(
 
 def has_annotation(descriptor: Descriptor) -> bool:
     """Whether a descriptor says where its documentation is."""
-    return _value(_value(descriptor.document["metadata"], "annotations"), TECHDOCS_REF) is not None
+    return annotations_of(descriptor.document).get(TECHDOCS_REF) is not None
+
+
+def annotations_of(document: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the annotations of an entity's document, none when they are not a mapping."""
+    annotations = _value(document.get("metadata"), "annotations")
+    return annotations if isinstance(annotations, Mapping) else {}
 
 
 def to_entity(descriptor: Descriptor, *, root: Path, hosts: SourceHosts = _NO_HOSTS) -> CatalogEntity:
@@ -50,8 +56,8 @@ def entity_of(
     read. Never raises: an entity whose source is not usable says so itself.
     """
     metadata = document["metadata"]
-    annotations = _value(metadata, "annotations")
-    annotation = _value(annotations, TECHDOCS_REF)
+    annotations = annotations_of(document)
+    annotation = annotations.get(TECHDOCS_REF)
     title = _text(metadata, "title")
     source: SourceRef | None = None
     problem: NoSource | None = None
@@ -60,7 +66,7 @@ def entity_of(
         site_name = title or _text(metadata, "name")
         if kind == "url":
             source = url_source(target, site_name=site_name)
-        elif base := location_url(annotations if isinstance(annotations, Mapping) else {}):
+        elif base := location_url(annotations):
             source = relative_source(target, base=base, hosts=hosts, site_name=site_name)
         else:
             source = local(target, site_name)

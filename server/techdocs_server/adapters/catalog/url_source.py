@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from techdocs_server.adapters.sources.scm_links import host_type_of, resolve_relative
 from techdocs_server.adapters.sources.source_hosts import SourceHosts
@@ -48,22 +49,39 @@ def url_source(target: str, *, site_name: str) -> SourceRef:
     return SourceRef(type="url", location=str(url), display=str(url), site_name=site_name)
 
 
+class Location(NamedTuple):
+    """Where an entity's descriptor stands, and the annotation that says so."""
+
+    type: str
+    target: str
+    annotation: str
+
+
+def location_of(annotations: Mapping[str, object]) -> Location | None:
+    """Return where an entity's descriptor stands, None when nothing says so."""
+    name = next((name for name in _LOCATIONS if annotations.get(name) is not None), "")
+    if not name:
+        return None
+    kind, _, target = str(annotations[name]).partition(":")
+    return Location(kind.strip(), target.strip(), name)
+
+
 def location_url(annotations: Mapping[str, object]) -> WebURL | None:
     """Return the page that an entity's descriptor stands on, None when it is a file of the catalog. Raises `NoSource`."""
-    name = next((name for name in _LOCATIONS if annotations.get(name) is not None), "")
-    location = annotations.get(name)
-    if location is None:
+    location = location_of(annotations)
+    if location is None or location.type == "file":
         return None
-    kind, _, target = str(location).partition(":")
-    kind, target = kind.strip(), target.strip()
-    if kind == "file":
-        return None
-    if kind != "url":
-        raise NoSource(f"{name} has type {kind!r}, which is not supported; supported are 'url:<URL>' and 'file:<path>'")
+    if location.type != "url":
+        message = f"Unable to resolve location type {location.type}"
+        raise NoSource(
+            f"{location.annotation} has type {location.type!r}, which is not supported; "
+            "supported are 'url:<URL>' and 'file:<path>'",
+            known=KnownProblem("InputError", message, message),
+        )
     try:
-        return WebURL.parse(target)
+        return WebURL.parse(location.target)
     except URLRefused as error:
-        raise NoSource(f"the URL of {name} cannot be used: {error}") from error
+        raise NoSource(f"the URL of {location.annotation} cannot be used: {error}") from error
 
 
 def _resolved(base: WebURL, target: str) -> tuple[str, str] | None:
