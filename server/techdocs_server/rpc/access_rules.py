@@ -58,9 +58,7 @@ def access_rules(services: Iterable[ServiceDescriptor]) -> Mapping[str, AccessRu
 
     Raises `RuleInvalid` naming the first method that has none, or one that cannot be kept.
     """
-    return {
-        f"/{service.full_name}/{method.name}": _rule(method) for service in services for method in service.methods
-    }
+    return {f"/{service.full_name}/{method.name}": _rule(method) for service in services for method in service.methods}
 
 
 def _rule(method: MethodDescriptor) -> AccessRule:
