@@ -1,4 +1,4 @@
-"""Who makes the call that is being served."""
+"""Who makes the call being served."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from contextvars import ContextVar
 
 from techdocs_server.domain.principal import Principal, PrincipalKind
 
-_ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, "anonymous")
-principal: ContextVar[Principal] = ContextVar("principal", default=_ANONYMOUS)
+NOBODY = Principal(PrincipalKind.ANONYMOUS, "anonymous")
+"""Who calls outside of a call: somebody who may do nothing."""
+
+_principal: ContextVar[Principal] = ContextVar("principal", default=NOBODY)
 
 
 def current_principal() -> Principal:
-    """Return the caller of this call, as far as it is proven. Servicers hand it to services as an argument."""
-    return principal.get()
+    """Return the principal of the call being served. Its rights are checked before the servicer is asked."""
+    return _principal.get()
+
+
+def set_principal(principal: Principal) -> None:
+    """Make a principal the one of the call being served."""
+    _principal.set(principal)
