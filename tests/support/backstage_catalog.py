@@ -58,6 +58,7 @@ class BackstageCatalogServer:
     hidden: set[tuple[str, str]] = field(default_factory=set)
     wrong: dict[str, Wrong] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
+    cookies: list[str] = field(default_factory=list)
     page: int = 500
     gate: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
@@ -187,6 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._problem(401, "AuthenticationError", "Illegal token")
             return
         seen.calls.append(Call(path, query, user))
+        seen.cookies.append(self.headers.get("Cookie", ""))
         seen.gate.wait(60)
         wrong = next((wrong for start, wrong in seen.wrong.items() if path.startswith(start)), None)
         if wrong is not None:

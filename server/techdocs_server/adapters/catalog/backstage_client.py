@@ -7,6 +7,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
@@ -54,6 +55,8 @@ class BackstageCatalogClient:
             limits=httpx.Limits(max_connections=CALLS_AT_ONCE, keepalive_expiry=60),
             # A few compressed bytes can be any number of plain ones, so the answer comes plain or not at all.
             headers={"accept": _MEDIA_TYPE, "accept-encoding": "identity"},
+            # A cookie that an answer sets would go out with another caller's request.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     async def close(self) -> None:
@@ -67,8 +70,6 @@ class BackstageCatalogClient:
         )
         try:
             async with asyncio.timeout(self._deadline_seconds), self._turns:
-                # A cookie that an answer set would go out with another caller's request.
-                self._client.cookies.clear()
                 return await self._answer(request)
         except TimeoutError as error:
             raise CatalogFailed(f"it did not answer within {self._deadline_seconds:g} seconds") from error
