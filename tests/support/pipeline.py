@@ -80,16 +80,18 @@ class CopyingGenerator:
 
 
 class FolderCatalog:
-    """One entity whose source is a folder."""
+    """One entity whose source is a folder, and whose id and source tests take away."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.source: SourceRef | None = SourceRef("dir", str(folder), "docs", "Demo")
+        self.uid = "1"
 
     async def entity(self, ref: EntityRef, *, viewer: Principal) -> CatalogEntity:
         if ref != ENTITY:
             raise EntityNotFound(str(ref))
-        source = SourceRef("dir", str(self._folder), "docs", "Demo")
-        return CatalogEntity(ref, {"metadata": {"uid": "1"}}, "Demo", "", "group:default/writers", "dir:.", source)
+        return CatalogEntity(
+            ref, {"metadata": {"uid": self.uid}}, "Demo", "", "group:default/writers", "dir:.", self.source
+        )
 
     async def refs(self) -> Sequence[EntityRef]:
         return [ENTITY]
@@ -139,6 +141,7 @@ class Pipeline:
     events: BuildEvents
     dispatcher: Dispatcher
     reader: SiteReader
+    catalog: FolderCatalog
     sources: Sources
     starter: BuildStarter
     syncer: SiteSyncer
@@ -188,7 +191,8 @@ async def pipeline(
         BuildEvents(builds),
         SiteReader(sites, blobs, variants, classic),
     )
-    sources = Sources(FolderCatalog(source), preparer, generator)
+    catalog = FolderCatalog(source)
+    sources = Sources(catalog, preparer, generator)
     removal = FolderRemoval(folder / "removed")
     reuse = LocalReuseStates(folder / "reuse", max_bytes=reuse_max_bytes, removal=removal)
     builder = SiteBuilder(
@@ -217,6 +221,7 @@ async def pipeline(
             events=events,
             dispatcher=dispatcher,
             reader=reader,
+            catalog=catalog,
             sources=sources,
             starter=starter,
             syncer=SiteSyncer(

@@ -114,16 +114,15 @@ class EntityNotFound(NotFound):
 
     reason = "ENTITY_NOT_FOUND"
 
-    def __init__(self, ref: str) -> None:
-        super().__init__(f"the catalog has no entity {ref}", metadata={"entity": ref})
+    def __init__(self, ref: str, message: str = "") -> None:
+        super().__init__(message or f"the catalog has no entity {ref}", metadata={"entity": ref})
 
 
 class EntityWithoutUID(EntityNotFound):
     """The catalog gives the entity no id, so it is not one that it keeps."""
 
     def __init__(self, ref: str) -> None:
-        super().__init__(ref)
-        self.message = f"the catalog gives {ref} no metadata.uid, so it cannot be synced"
+        super().__init__(ref, f"the catalog gives {ref} no metadata.uid, so it cannot be synced")
 
 
 class SiteNotFound(NotFound):
