@@ -7,15 +7,16 @@ import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
 import pytest
 from techdocs.v1 import auth_pb2, docs_pb2, sites_pb2
 
-from tests.support.publishing import DOCS, Ended, environment, publish_command, publishing, write_site
+from tests.support.publishing import DOCS, Ended, publish_command, publishing, write_site
 from tests.support.rpc_client import Client, problem
-from tests.support.services import RunningService, running
+from tests.support.services import RunningService, environment, running
 from tests.support.token_issuers import Backstage, Issuer, backstage, key_set
 
 CI, READER = "ci-token-0123456789", "reader-token-0123456789"
@@ -57,7 +58,7 @@ def issuers() -> Iterator[Backstage]:
         yield found
 
 
-def with_backstage(issuers: Backstage) -> dict[str, object]:
+def with_backstage(issuers: Backstage) -> dict[str, Any]:
     return {
         "authentication": "backstage",
         "backstage_url": issuers.url,
@@ -79,7 +80,7 @@ async def test_commands_of_a_pipeline_and_an_operator_bring_their_tokens(tmp_pat
         assert reader.status == REFUSED
         assert "external:reader has no permission to publish here (ACCESS_DENIED)" in reader.complained
         assert (await publish_command(target, site, token=CI)).status == PUBLISHED
-        assert (await command(target, "sites", token=READER)).said.count("component:default/docs") == 1
+        assert (await command(target, "sites", token=READER)).said.count("default/component/docs") == 1
         assert "(TOKEN_INVALID)" in (await command(target, "sites", token="wrong-token")).complained
         changes = await server.client.sites.ListSiteChanges(sites_pb2.ListSiteChangesRequest(), metadata=bearer(READER))
         assert changes.changes[0].actor == "external:ci"
