@@ -25,7 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from techdocs_server.access_settings import AccessSettings
+from techdocs_server.catalog_settings import CatalogSettings
 
 _PREFIX = "TECHDOCS_"
 _CONFIG = "TECHDOCS_CONFIG"
@@ -88,15 +88,12 @@ class SourceHostSettings(pydantic.BaseModel):
     ca_certificates: Path | None = None
 
 
-class Settings(AccessSettings):
+class Settings(CatalogSettings):
     """The settings. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
     data_directory: Path = Field(default=Path(".techdocs"), description="where sites, records and workspaces are kept")
-    catalog: Path = Field(
-        default=Path("catalog-info.yaml"), description="a catalog-info.yaml file, or a folder that is searched for them"
-    )
 
     server_listen: Listen = Field(default=ListenAddress("127.0.0.1", 7070), description="where gRPC listens")
     server_drain_seconds: PositiveFloat = Field(
