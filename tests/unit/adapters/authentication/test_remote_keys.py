@@ -7,6 +7,7 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import ECAlgorithm
 from techdocs_server.adapters.authentication.key_fetching import KeyFetcher
 from techdocs_server.adapters.authentication.remote_keys import (
     AFTER_FAILURE_SECONDS,
@@ -238,7 +239,7 @@ async def test_keys_that_cannot_verify_are_left_out(keys: Set) -> None:
             weak.jwk,
             other_use.jwk | {"use": "enc"},
             other_ops.jwk | {"key_ops": ["sign"]},
-            private.jwk | {"d": "AAAA"},
+            {**ECAlgorithm.to_jwk(private.key, as_dict=True), "kid": private.kid, "alg": "ES256"},
             wrong_curve.jwk | {"alg": "ES384"},
             Issuer().jwk | {"alg": "HS256"},
             {"kty": "oct", "k": "c2VjcmV0", "alg": "HS256", "kid": "shared"},
