@@ -269,12 +269,10 @@ async def test_key_that_declares_no_algorithm_takes_those_of_its_kind(keys: Set)
     assert not await keys.knows(ps)
 
 
-async def test_slow_issuer_is_given_up(
-    issuers: Backstage, fetcher: KeyFetcher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("techdocs_server.adapters.authentication.key_fetching._SECONDS", 0.2)
-    keys = Set(issuers, fetcher)
-    keys.web.pages[PATH] = Page(b'{"keys":[]}', sends=1)
-    keys.web.hang.set()
-    with pytest.raises(AuthenticationUnavailable):
-        await keys.knows(keys.first)
+async def test_slow_issuer_is_given_up(issuers: Backstage) -> None:
+    async with KeyFetcher(timeout_seconds=0.2) as hasty:
+        keys = Set(issuers, hasty)
+        keys.web.pages[PATH] = Page(b'{"keys":[]}', sends=1)
+        keys.web.hang.set()
+        with pytest.raises(AuthenticationUnavailable):
+            await keys.knows(keys.first)
