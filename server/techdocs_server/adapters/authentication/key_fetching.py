@@ -32,7 +32,8 @@ class KeyFetcher:
             trust_env=False,
             timeout=timeout_seconds,
             verify=ssl.create_default_context(),
-            limits=httpx.Limits(max_connections=_CONNECTIONS, keepalive_expiry=60),
+            # Fetches are minutes apart: a connection that is kept would be one that the other side has just closed.
+            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0),
             headers={"accept": "application/json, application/jwk-set+json"},
         )
 
