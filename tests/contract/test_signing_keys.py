@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+from jwt.types import Options
 from techdocs_server.adapters.authentication.plugin_tokens import SigningPluginTokens
 from techdocs_server.adapters.authentication.signing_keys import AHEAD, LIFE, PUBLISHED, SigningKeys
 from techdocs_server.adapters.records.memory_signing_keys import MemorySigningKeys
@@ -143,7 +144,7 @@ async def test_token_for_a_plugin_verifies_with_the_set_and_says_for_whom(record
     own, users = await tokens.token_for("catalog", INTERNAL), await tokens.token_for("catalog", ALICE)
     [jwk] = json.loads(await keys.key_set())["keys"]
     public = jwt.PyJWK(jwk).key
-    options = {"verify_exp": False, "verify_iat": False}
+    options: Options = {"verify_exp": False, "verify_iat": False}
     claims = jwt.decode(own, public, algorithms=["ES256"], audience="catalog", options=options)
     assert jwt.get_unverified_header(own) == {"typ": "vnd.backstage.plugin", "alg": "ES256", "kid": jwk["kid"]}
     assert claims == {

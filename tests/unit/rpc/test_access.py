@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from grpc_health.v1 import health_pb2
 from techdocs.v1 import access_pb2, auth_pb2, builds_pb2, docs_pb2, sites_pb2
@@ -24,6 +24,7 @@ from techdocs_server.rpc.server import AccessControl
 from tests.support.authenticators import ADMIN, ELSEWHERE, PUBLISHER, READER, authenticator
 from tests.support.rpc_client import Problem, problem, problem_of
 from tests.support.token_issuers import ALICE, Backstage, backstage
+from tests.unit.rpc.any_method import METHODS, Metadata, failure, request_of
 from tests.unit.rpc.real_server import DEMO, Served, served
 
 # What each method asks, said here a second time: a rule that is loosened by mistake differs from this.
@@ -57,12 +58,6 @@ KNOWN = {
     "SyncSite",
     "WatchBuild",
     "WatchSites",
-}
-METHODS = {
-    f"/{service.full_name}/{method.name}": method
-    for service in services()
-    if service.full_name.startswith("techdocs.v1.")
-    for method in service.methods
 }
 CREDENTIALS = (
     "none",
@@ -140,27 +135,9 @@ def expected(method: str, kind: str) -> tuple[grpc.StatusCode, str] | None:
     return None
 
 
-async def outcome(service: Served, path: str, given: list[tuple[str, Any]]) -> Problem | None:
+async def outcome(service: Served, path: str, given: Metadata) -> Problem | None:
     """Call a method with an empty request and return how it failed, None when it did not."""
-    method = METHODS[path]
-    request = message_factory.GetMessageClass(method.input_type)()
-    channel, options = service.client.channel, {"metadata": given, "timeout": 30}
-    serializers = {
-        "request_serializer": type(request).SerializeToString,
-        "response_deserializer": message_factory.GetMessageClass(method.output_type).FromString,
-    }
-    try:
-        if method.client_streaming:
-            await channel.stream_unary(path, **serializers)(iter([]), **options)
-        elif method.server_streaming:
-            call = channel.unary_stream(path, **serializers)(request, **options)
-            await call.read()  # WatchSites has no end
-            call.cancel()
-        else:
-            await channel.unary_unary(path, **serializers)(request, **options)
-    except grpc.aio.AioRpcError as error:
-        return problem_of(error)
-    return None
+    return await failure(service.client.channel, path, request_of(path), given)
 
 
 def test_every_method_of_the_contract_is_in_this_table() -> None:
@@ -186,7 +163,8 @@ async def test_every_method_lets_in_whom_it_should(issuers: Backstage, guarded: 
 
 
 async def test_bytes_that_are_no_request_are_refused_as_nobodys_first(guarded: Served) -> None:
-    call = guarded.client.channel.unary_unary("/techdocs.v1.DocsService/GetContent")
+    channel: Any = guarded.client.channel
+    call = channel.unary_unary("/techdocs.v1.DocsService/GetContent")
     assert (await problem(call(b"\xff\xff", metadata=[]))).reason == "TOKEN_INVALID"
     let_in = [("authorization", f"Bearer {READER}")]
     assert (await problem(call(b"\xff\xff", metadata=let_in))).reason == "FIELD_INVALID"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from google.protobuf import message_factory
 from google.protobuf.message import Message
 from techdocs.v1 import builds_pb2, docs_pb2, entity_pb2, sites_pb2
 from techdocs_bridge.transcoding.routes import services
@@ -19,17 +18,12 @@ from techdocs_server.services.authorizing import CatalogPolicy
 from tests.support.authenticators import ADMIN, READER, authenticator
 from tests.support.pipeline import ENTITY, Pipeline
 from tests.support.record_values import entity
-from tests.support.rpc_client import Problem, problem, problem_of
+from tests.support.rpc_client import Problem, problem
 from tests.support.token_issuers import ALICE, Backstage, backstage
 from tests.support.viewing import ViewedCatalog
+from tests.unit.rpc.any_method import METHODS, Metadata, failure, request_of
 from tests.unit.rpc.real_server import DEMO, Served, served
 
-METHODS = {
-    f"/{service.full_name}/{method.name}": method
-    for service in services()
-    if service.full_name.startswith("techdocs.v1.")
-    for method in service.methods
-}
 RULES = access_rules(services())
 OF_ENTITY = sorted(path for path, rule in RULES.items() if rule.scope is Scope.ENTITY and not rule.is_granted_by_name)
 OF_BUILD = sorted(path for path, rule in RULES.items() if rule.scope is Scope.BUILD and not rule.is_granted_by_name)
@@ -55,23 +49,9 @@ class Guarded:
         self.program = [("authorization", f"Bearer {READER}")]
         self.bobs_cookie = [("authorization", f"Bearer {issuers.limited_token('user:default/bob')}")]
 
-    async def call(self, path: str, request: Message, given: list[tuple[str, str]]) -> Problem | None:
+    async def call(self, path: str, request: Message, given: Metadata) -> Problem | None:
         """Call a method and return how it failed, None when it did not."""
-        method, channel = METHODS[path], self.service.client.channel
-        serializers = {
-            "request_serializer": type(request).SerializeToString,
-            "response_deserializer": message_factory.GetMessageClass(method.output_type).FromString,
-        }
-        try:
-            if method.server_streaming:
-                call = channel.unary_stream(path, **serializers)(request, metadata=given, timeout=60)
-                await call.read()
-                call.cancel()
-            else:
-                await channel.unary_unary(path, **serializers)(request, metadata=given, timeout=60)
-        except grpc.aio.AioRpcError as error:
-            return problem_of(error)
-        return None
+        return await failure(self.service.client.channel, path, request, given)
 
     async def build(self) -> str:
         """Build the site in Alice's name and return the build."""
@@ -96,12 +76,11 @@ async def guarded(issuers: Backstage, tmp_path: Path) -> AsyncIterator[Guarded]:
 
 def about(path: str, ref: entity_pb2.EntityRef) -> Message:
     """Return a request about an entity, with what else its method needs."""
-    request = message_factory.GetMessageClass(METHODS[path].input_type)(entity=ref)
-    for name, value in {"path": "index.html", "revision": "a" * 64}.items():
-        field = METHODS[path].input_type.fields_by_name.get(name)
-        if field is not None and (name == "path" or path.endswith("GetRevision")):
-            setattr(request, name, value)
-    return request
+    fields = METHODS[path].input_type.fields_by_name
+    more = {"path": "index.html"} if "path" in fields else {}
+    if path.endswith("GetRevision"):
+        more["revision"] = "a" * 64
+    return request_of(path, entity=ref, **more)
 
 
 def test_there_are_methods_of_each_scope() -> None:
@@ -146,14 +125,13 @@ async def test_entity_in_other_letters_is_the_same_entity(guarded: Guarded) -> N
 async def test_build_of_a_hidden_site_is_as_if_absent(guarded: Guarded) -> None:
     build = await guarded.build()
     for path in OF_BUILD:
-        make = message_factory.GetMessageClass(METHODS[path].input_type)
-        hidden = await guarded.call(path, make(name=build), guarded.bob)
-        absent = await guarded.call(path, make(name="builds/" + "0" * 32), guarded.bob)
+        hidden = await guarded.call(path, request_of(path, name=build), guarded.bob)
+        absent = await guarded.call(path, request_of(path, name="builds/" + "0" * 32), guarded.bob)
         assert hidden is not None, path
         assert absent is not None, path
         assert (hidden.code, hidden.reason) == (grpc.StatusCode.NOT_FOUND, "BUILD_NOT_FOUND"), path
         assert hidden.everything.replace(build, "builds/" + "0" * 32) == absent.everything, path
-        assert await guarded.call(path, make(name=build), guarded.alice) is None
+        assert await guarded.call(path, request_of(path, name=build), guarded.alice) is None
 
 
 async def test_build_of_a_hidden_site_is_not_followed_under_another_name(guarded: Guarded) -> None:
@@ -170,7 +148,7 @@ async def test_what_is_about_every_site_needs_the_permission_to_read(guarded: Gu
     await guarded.build()
     listings = ("/techdocs.v1.BuildService/ListBuilds", "/techdocs.v1.SiteService/ListSiteChanges")
     for path in (*OF_ALL, *listings):
-        request = message_factory.GetMessageClass(METHODS[path].input_type)()
+        request = request_of(path)
         for given in (guarded.alice, guarded.bob, guarded.program):
             found = await guarded.call(path, request, given)
             assert found is not None, path
