@@ -3,19 +3,23 @@
 ::
 
     TechDocsError
+    ├── AccessError            the caller is not let in (access_errors.py)
+    │   ├── Unauthenticated
+    │   └── AccessDenied
     ├── InvalidArgument        the caller broke a rule of the contract
     │   ├── FieldInvalid
     │   ├── PageTokenInvalid
     │   └── StreamOrderInvalid, ManifestRefused, SentBytesMismatch (publish_errors.py)
     ├── NotFound               the thing is not there, and that is certain
     │   ├── EntityNotFound
+    │   │   └── EntityWithoutUID (sync_errors.py)
     │   ├── SiteNotFound
     │   ├── RevisionNotFound
     │   ├── ContentNotFound
     │   └── BuildNotFound
     ├── Conflict               the state of the thing forbids it now
     │   ├── RequestIdReused
-    │   ├── NoDocsSource
+    │   ├── NoDocsSource, BuilderDisabled (sync_errors.py)
     │   ├── PublishDisabled, BlobsMissing (publish_errors.py)
     │   ├── BuildInProgress
     │   ├── ETagMismatch
@@ -33,6 +37,7 @@
     │   ├── StorageUnavailable
     │   │   └── ContentReplaced (classic_errors.py)
     │   ├── CatalogUnavailable
+    │   ├── AuthenticationUnavailable (access_errors.py)
     │   └── ServerDraining
     ├── DeadlineExceeded
     └── ContentCorrupt         stored bytes are not what they were
@@ -107,8 +112,8 @@ class EntityNotFound(NotFound):
 
     reason = "ENTITY_NOT_FOUND"
 
-    def __init__(self, ref: str) -> None:
-        super().__init__(f"the catalog has no entity {ref}", metadata={"entity": ref})
+    def __init__(self, ref: str, message: str = "") -> None:
+        super().__init__(message or f"the catalog has no entity {ref}", metadata={"entity": ref})
 
 
 class SiteNotFound(NotFound):
@@ -160,15 +165,6 @@ class RequestIdReused(Conflict):
 
     def __init__(self) -> None:
         super().__init__("request_id was used before for another request; make a new one")
-
-
-class NoDocsSource(Conflict):
-    """The entity names no documentation source that this server builds."""
-
-    reason = "NO_DOCS_SOURCE"
-
-    def __init__(self, ref: str, problem: str) -> None:
-        super().__init__(f"{ref} has no documentation source: {problem}", metadata={"entity": ref})
 
 
 class BuildInProgress(Conflict):
