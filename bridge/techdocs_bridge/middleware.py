@@ -22,7 +22,7 @@ from techdocs_bridge.security_headers import COMMON_HEADERS, INERT_POLICY
 from techdocs_bridge.settings import BridgeSettings
 from techdocs_bridge.status import HTTPProblem
 
-_access = logging.getLogger("techdocs.bridge.access")
+access_log = logging.getLogger("techdocs.bridge.access")
 _log = logging.getLogger("techdocs.bridge")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -42,12 +42,12 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
-        exchange = Exchange(scope, request_id=_request_id(scope), mount=self._settings.mount)
+        exchange = Exchange(scope, request_id=request_id_of(scope), mount=self._settings.mount)
         exchange.attach(scope)
         try:
             await self._app(scope, receive, self._sending(exchange, send))
         finally:
-            _log_request(exchange, time.monotonic() - started)
+            log_request(exchange, time.monotonic() - started)
 
     def _sending(self, exchange: Exchange, send: Send) -> Send:
         async def send_within_limits(message: Message) -> None:
@@ -64,7 +64,8 @@ class RequestMiddleware:
         return send_within_limits
 
 
-def _request_id(scope: Scope) -> str:
+def request_id_of(scope: Scope) -> str:
+    """Return the id of a request: its own, where it has a plain one, or a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
             return str(value, "ascii")
@@ -87,8 +88,9 @@ def _body(exchange: Exchange, message: Message) -> Message:
     return message
 
 
-def _log_request(exchange: Exchange, duration_seconds: float) -> None:
-    _access.info(
+def log_request(exchange: Exchange, duration_seconds: float) -> None:
+    """Write the one line of the access log."""
+    access_log.info(
         "http_request",
         extra={
             "request_id": exchange.request_id,

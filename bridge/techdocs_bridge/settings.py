@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _KIB = 1024
 
@@ -50,6 +50,16 @@ class BridgeSettings:
 
     max_concurrent_streams: int = 256
     """Event streams at once. They are bounded apart, so that they never starve readers."""
+
+    cache_bytes: int = 128 * _KIB * _KIB
+    """What answers kept in memory may take, bodies and headers; 0 keeps none and follows no changes."""
+
+    cache_settle_seconds: float = 5
+    """How long after it began to follow changes the bridge keeps no answer: at least the time within which one server
+    notices what another one did."""
+
+    token: str = field(default="", repr=False)
+    """Bearer token with which the bridge follows changes. It needs the permission to read every site."""
 
     def __post_init__(self) -> None:
         if self.mount and (not self.mount.startswith("/") or self.mount.startswith("//") or self.mount.endswith("/")):

@@ -22,6 +22,7 @@ Conventions of every RPC of this package:
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -175,6 +176,44 @@ class ContentRange(_message.Message):
 Global___ContentRange: _TypeAlias = ContentRange  # noqa: Y015
 
 @_typing.final
+class AccessScope(_message.Message):
+    """What a cache may do with an answer that it gave to one caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANYONE_FIELD_NUMBER: _builtins.int
+    VALID_FOR_FIELD_NUMBER: _builtins.int
+    FOLLOWED_FIELD_NUMBER: _builtins.int
+    anyone: _builtins.bool
+    """Every caller may have the answer, with credentials or without."""
+    followed: _builtins.bool
+    """The answer is about the current revision, and WatchSites tells when another
+    one becomes current. False for a revision that was asked for by its id and
+    for a site that Backstage's own tools published.
+    """
+    @_builtins.property
+    def valid_for(self) -> _duration_pb2.Duration:
+        """For how long from the moment the call was begun this caller, or everybody,
+        may have this answer and others about the same site without asking again.
+        Not set: not at all.
+        """
+
+    def __init__(
+        self,
+        *,
+        anyone: _builtins.bool = ...,
+        valid_for: _duration_pb2.Duration | None = ...,
+        followed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_for", b"valid_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyone", b"anyone", "followed", b"followed", "valid_for", b"valid_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessScope: _TypeAlias = AccessScope  # noqa: Y015
+
+@_typing.final
 class GetSiteMetadataRequest(_message.Message):
     """Request of GetSiteMetadata."""
 
@@ -210,21 +249,27 @@ class GetSiteMetadataResponse(_message.Message):
 
     METADATA_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    ACCESS_FIELD_NUMBER: _builtins.int
     revision: _builtins.str
     """Revision described."""
     @_builtins.property
     def metadata(self) -> Global___SiteMetadata:
         """The metadata."""
 
+    @_builtins.property
+    def access(self) -> Global___AccessScope:
+        """For whom and how long the answer holds."""
+
     def __init__(
         self,
         *,
         metadata: Global___SiteMetadata | None = ...,
         revision: _builtins.str = ...,
+        access: Global___AccessScope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "metadata", b"metadata", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -396,6 +441,7 @@ class ReadContentResponse(_message.Message):
     NOT_MODIFIED_FIELD_NUMBER: _builtins.int
     RANGE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    ACCESS_FIELD_NUMBER: _builtins.int
     not_modified: _builtins.bool
     """The caller's copy is current; no data follows. First message only."""
     @_builtins.property
@@ -410,6 +456,10 @@ class ReadContentResponse(_message.Message):
     def body(self) -> _httpbody_pb2.HttpBody:
         """The next bytes. content_type is set in the first message only."""
 
+    @_builtins.property
+    def access(self) -> Global___AccessScope:
+        """For whom and how long the answer holds. First message only."""
+
     def __init__(
         self,
         *,
@@ -417,10 +467,11 @@ class ReadContentResponse(_message.Message):
         not_modified: _builtins.bool = ...,
         range: Global___ContentRange | None = ...,
         body: _httpbody_pb2.HttpBody | None = ...,
+        access: Global___AccessScope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "info", b"info", "range", b"range"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "body", b"body", "info", b"info", "range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "info", b"info", "not_modified", b"not_modified", "range", b"range"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "body", b"body", "info", b"info", "not_modified", b"not_modified", "range", b"range"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,6 +540,7 @@ class GetContentResponse(_message.Message):
     RANGE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     DATA_OMITTED_FIELD_NUMBER: _builtins.int
+    ACCESS_FIELD_NUMBER: _builtins.int
     not_modified: _builtins.bool
     """The caller's copy is current; no data."""
     data_omitted: _builtins.bool
@@ -505,6 +557,10 @@ class GetContentResponse(_message.Message):
     def body(self) -> _httpbody_pb2.HttpBody:
         """The bytes."""
 
+    @_builtins.property
+    def access(self) -> Global___AccessScope:
+        """For whom and how long the answer holds."""
+
     def __init__(
         self,
         *,
@@ -513,10 +569,11 @@ class GetContentResponse(_message.Message):
         range: Global___ContentRange | None = ...,
         body: _httpbody_pb2.HttpBody | None = ...,
         data_omitted: _builtins.bool = ...,
+        access: Global___AccessScope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "info", b"info", "range", b"range"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "body", b"body", "info", b"info", "range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "data_omitted", b"data_omitted", "info", b"info", "not_modified", b"not_modified", "range", b"range"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "body", b"body", "data_omitted", b"data_omitted", "info", b"info", "not_modified", b"not_modified", "range", b"range"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,109 @@
+"""Answering from memory, before anything else sees the request.
+
+There is one way in which answers are made, and this is not it: what is sent here was sent before, header for header,
+by the usual way, which is asked for whatever is not held, not certain to be current, or not decided for the caller.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from techdocs_bridge.conditional import none_match_fails
+from techdocs_bridge.exchange import Exchange
+from techdocs_bridge.middleware import access_log, log_request, request_id_of
+from techdocs_bridge.page_cache.access_decisions import AccessDecisions
+from techdocs_bridge.page_cache.answer_store import Answer
+from techdocs_bridge.page_cache.currency import SiteCurrency
+from techdocs_bridge.page_cache.recording import Recording, RecordingBudget, current_recording
+from techdocs_bridge.page_cache.request_key import Looked, look
+
+
+class ReplayMiddleware:
+    """Answers what it can from memory, hands the rest on, and keeps what comes back."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        currency: SiteCurrency,
+        decisions: AccessDecisions,
+        *,
+        mount: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._mount = mount
+        self._currency = currency
+        self._decisions = decisions
+        # Answers about sites live below these; others are never recorded, for example long streams of events.
+        self._prefixes = tuple(
+            f"{base}/{name}/".encode() for base in {"", mount} for name in ("docs", "static/docs", "metadata/techdocs")
+        )
+        self._clock = clock
+        self._budget = RecordingBudget()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        looked = look(scope) if scope["type"] == "http" and self._currency.is_heard else None
+        if looked is None:
+            await self._app(scope, receive, send)
+            return
+        answer = self._held(looked)
+        if answer is None:
+            await self._record(looked, scope, receive, send)
+            return
+        started = self._clock()
+        request_id = request_id_of(scope)
+        headers = [*answer.headers, (b"x-request-id", request_id.encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+        if access_log.isEnabledFor(logging.INFO):
+            self._log(answer, scope, request_id, self._clock() - started)
+
+    def _log(self, answer: Answer, scope: Scope, request_id: str, duration_seconds: float) -> None:
+        exchange = Exchange(scope, request_id=request_id, mount=self._mount)
+        exchange.route = answer.route
+        exchange.status = answer.status
+        exchange.sent_bytes = 0 if exchange.method == "HEAD" else len(answer.body)
+        exchange.complete = True
+        log_request(exchange, duration_seconds)
+
+    def _held(self, looked: Looked) -> Answer | None:
+        """Return the answer that the usual way would give now."""
+        answer = self._selected(looked)
+        return answer if answer is not None and self._decisions.allows(looked.credential, answer.site) else None
+
+    def _selected(self, looked: Looked) -> Answer | None:
+        if looked.if_none_match is None:
+            return self._currency.get((False, *looked.key))
+        header = looked.if_none_match.decode("latin-1")
+        known = self._currency.get((True, *looked.key))
+        if known is not None and none_match_fails(header, known.etag):
+            return known
+        whole = self._currency.get((False, *looked.key))
+        return whole if whole is not None and not none_match_fails(header, whole.etag) else None
+
+    async def _record(self, looked: Looked, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._is_of_site(scope):
+            await self._app(scope, receive, send)
+            return
+        recording = Recording(looked.key, looked.credential, self._budget, clock=self._clock)
+
+        async def record_and_send(message: Message) -> None:
+            recording.sent(message)
+            await send(message)
+
+        token = current_recording.set(recording)
+        try:
+            await self._app(scope, receive, record_and_send)
+            recording.keep(self._currency, self._decisions, route=Exchange.of(scope).route)
+        finally:
+            current_recording.reset(token)
+            recording.close()
+
+    def _is_of_site(self, scope: Scope) -> bool:
+        path: bytes = (scope.get("raw_path") or b"")[len(scope.get("root_path", "")) :].lower()
+        return path.startswith(self._prefixes)
