@@ -161,7 +161,7 @@ class ContentInfo(_message.Message):
         the current revision: when the site's pointer moved, so that it also grows
         with a rollback. For readers of a revision that is not current: when that was
         made. Of a site that Backstage's own tools published: when the object was
-        written. Unset in listings, and where it is not known.
+        written. Unset where it is not known.
         """
 
     def __init__(
