@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from techdocs_bridge.conditional import none_match_fails
 from techdocs_bridge.exchange import Exchange
 from techdocs_bridge.middleware import access_log, log_request, request_id_of
 from techdocs_bridge.page_cache.access_decisions import AccessDecisions
@@ -73,18 +72,8 @@ class ReplayMiddleware:
 
     def _held(self, looked: Looked) -> Answer | None:
         """Return the answer that the usual way would give now."""
-        answer = self._selected(looked)
+        answer = self._currency.get(looked.key)
         return answer if answer is not None and self._decisions.allows(looked.credential, answer.site) else None
-
-    def _selected(self, looked: Looked) -> Answer | None:
-        if looked.if_none_match is None:
-            return self._currency.get((False, *looked.key))
-        header = looked.if_none_match.decode("latin-1")
-        known = self._currency.get((True, *looked.key))
-        if known is not None and none_match_fails(header, known.etag):
-            return known
-        whole = self._currency.get((False, *looked.key))
-        return whole if whole is not None and not none_match_fails(header, whole.etag) else None
 
     async def _record(self, looked: Looked, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_of_site(scope):

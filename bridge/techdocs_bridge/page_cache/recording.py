@@ -110,7 +110,7 @@ class Recording:
         site = basis.ticket.site
         body = b"".join(self._chunks)
         answer = Answer(site, self._status, self._headers, etag, body, route)
-        if currency.keep(basis.ticket, basis.revision, (answer.status == 304, *self.key), answer):
+        if currency.keep(basis.ticket, basis.revision, self.key, answer):
             until = self._began + basis.valid_seconds
             decisions.learn(self.credential, site, until=until, anyone=basis.anyone)
 

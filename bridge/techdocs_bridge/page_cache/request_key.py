@@ -18,6 +18,8 @@ CHOOSING_HEADERS = (
     b"accept",
     b"accept-encoding",
     b"sec-fetch-mode",
+    b"if-none-match",
+    b"if-modified-since",
     b"forwarded",
     b"x-forwarded-for",
     b"x-forwarded-host",
@@ -46,8 +48,8 @@ UNUSUAL_HEADERS = frozenset(
 )
 """A request with one of these is answered by the usual way."""
 
-OWN_HEADERS = frozenset({b"authorization", b"cookie", b"x-request-id", b"if-none-match", b"if-modified-since"})
-"""Read for what they are: who asks, the request's id, and what the client has."""
+OWN_HEADERS = frozenset({b"authorization", b"cookie", b"x-request-id"})
+"""Read for what they are: who asks, and the request's id."""
 
 _MOST_VALUE_BYTES = 512
 _PLACES = {name: place for place, name in enumerate(CHOOSING_HEADERS)}
@@ -59,8 +61,6 @@ class Looked:
 
     key: Key
     credential: bytes
-    if_none_match: bytes | None
-    request_id: bytes | None
 
 
 def look(scope: Scope) -> Looked | None:
@@ -89,10 +89,6 @@ def look(scope: Scope) -> Looked | None:
 
 
 def _looked(scope: Scope, values: list[bytes], own: dict[bytes, bytes]) -> Looked | None:
-    if_none_match = own.get(b"if-none-match")
-    # If-None-Match, where there is one, is all that counts (RFC 9110, section 13.1.3).
-    if b"if-modified-since" in own and if_none_match is None:
-        return None
     credential = own.get(b"authorization", b"")
     if not credential and b"backstage-auth" in own.get(b"cookie", b""):
         return None
@@ -105,4 +101,4 @@ def _looked(scope: Scope, values: list[bytes], own: dict[bytes, bytes]) -> Looke
         bool(credential),
         *values,
     )
-    return Looked(key, credential, if_none_match, own.get(b"x-request-id"))
+    return Looked(key, credential)
