@@ -271,7 +271,7 @@ async def running_bridge(target: str, *, drain_seconds: float = 5.0, **settings:
     stop = asyncio.Event()
     serving = asyncio.create_task(
         serve_bridge(
-            BridgeSettings(server_target=target, **settings),  # type: ignore[arg-type] # the dataclass checks nothing a test relies on
+            BridgeSettings(server_target=target, **{"cache_bytes": 0, **settings}),  # type: ignore[arg-type] # the dataclass checks nothing a test relies on
             ("127.0.0.1", 0),
             ready=listening.set_result,
             stop=stop,
