@@ -71,7 +71,7 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         self, request: docs_pb2.GetEntityMetadataRequest, context: Context
     ) -> docs_pb2.GetEntityMetadataResponse:
         """See docs.proto."""
-        entity = await self._describer.entity(entity_ref(request.entity))
+        entity = await self._describer.entity(entity_ref(request.entity), viewer=current_principal())
         document = json.dumps(entity.document, separators=(",", ":"), ensure_ascii=False).encode()
         return docs_pb2.GetEntityMetadataResponse(
             body=http_body(document, "application/json; charset=utf-8"),
