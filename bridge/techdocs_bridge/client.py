@@ -72,7 +72,7 @@ class CallContext:
 class CallObserver(Protocol):
     """Sees every call and every message of its answer before whoever made the call does. It never waits."""
 
-    def began(self, request: Message) -> ObservedCall:
+    def began(self, request: Message, context: CallContext) -> ObservedCall:
         """Note that a call begins, or is begun again."""
         ...
 
@@ -127,7 +127,7 @@ class ServerClient:
         """
         if self._observer is None:
             return await self._call(method, request, context)
-        observed = self._observer.began(request)
+        observed = self._observer.began(request, context)
         try:
             message = await self._call(method, request, context)
         except HTTPProblem as problem:
@@ -152,7 +152,7 @@ class ServerClient:
     def stream(self, method: MethodDescriptor, request: Message, context: CallContext) -> ServerStream:
         """Return the stream of a method that answers with many messages. The call begins with its first `read`."""
         call = self._streams.get(method.full_name) or self._stream_callable(method)
-        observed = None if self._observer is None else self._observer.began(request)
+        observed = None if self._observer is None else self._observer.began(request, context)
         return ServerStream(partial(self._may_retry, method), call, request, context, observed)
 
     async def serving(self, *, within_seconds: float) -> bool:

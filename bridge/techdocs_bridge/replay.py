@@ -73,7 +73,11 @@ class ReplayMiddleware:
     def _held(self, looked: Looked) -> Answer | None:
         """Return the answer that the usual way would give now."""
         answer = self._currency.get(looked.key)
-        return answer if answer is not None and self._decisions.allows(looked.credential, answer.site) else None
+        return (
+            answer
+            if answer is not None and self._decisions.allows(looked.credential, answer.site, answer.part)
+            else None
+        )
 
     async def _record(self, looked: Looked, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_of_site(scope):

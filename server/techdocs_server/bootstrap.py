@@ -38,6 +38,7 @@ from techdocs_server.process import own_data_directory, process_name, read_tls
 from techdocs_server.publish_graph import make_publish_servicer
 from techdocs_server.queues import open_shared_queue, own_queue
 from techdocs_server.rpc.admin_servicer import AdminServicer
+from techdocs_server.rpc.answer_scope import CATALOG_VALID_SECONDS, DEFAULT_VALID_SECONDS
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
@@ -201,6 +202,7 @@ class TechDocsService:
                 describer=SiteDescriber(reader, catalog),
                 listings=listings,
                 max_unary_bytes=MAX_UNARY_BYTES,
+                valid_seconds=CATALOG_VALID_SECONDS if settings.policy == "catalog" else DEFAULT_VALID_SECONDS,
             ),
             builds=BuildsServicer(
                 syncer=syncer,

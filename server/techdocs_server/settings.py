@@ -115,6 +115,9 @@ class Settings(AccessSettings):
     bridge_mount: str = Field(
         default="/api/techdocs", description="path that every route is served below, beside the root"
     )
+    bridge_cache_bytes: NonNegativeInt = Field(
+        default=128 * 1024 * 1024, description="most bytes of answers that the bridge keeps in memory; 0 keeps none"
+    )
 
     build_concurrency: PositiveInt = Field(default=2, description="builds that run at once")
     build_queue_limit: PositiveInt = Field(default=100, description="builds that may wait; more are refused")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+from techdocs_bridge.page_cache.access_decisions import Part
 
 Key: TypeAlias = tuple[bytes | bool, ...]
 """All of a request that an answer depends on."""
@@ -23,6 +25,7 @@ class Answer:
     """An answer as it was given, without what was that one request's own. ``etag`` has its quotes."""
 
     site: str
+    part: Part
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     etag: str
@@ -95,7 +98,7 @@ class AnswerStore:
             raise ValueError(f"two contents of {answer.site} have the entity tag {answer.etag}")
         self.held_bytes += 0 if body.users else len(body.content)
         body.users += 1
-        return Answer(answer.site, answer.status, answer.headers, answer.etag, body.content, answer.route)
+        return replace(answer, body=body.content)
 
     def _remove(self, key: Key) -> None:
         answer = self._answers.pop(key, None)

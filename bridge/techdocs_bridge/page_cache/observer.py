@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from google.protobuf.message import Message
 from techdocs.v1 import builds_pb2, docs_pb2, entity_pb2, sites_pb2
 
-from techdocs_bridge.client import ObservedCall
-from techdocs_bridge.page_cache.access_decisions import AccessDecisions
+from techdocs_bridge.client import CallContext, ObservedCall
+from techdocs_bridge.page_cache.access_decisions import AccessDecisions, Part
 from techdocs_bridge.page_cache.currency import SiteCurrency
 from techdocs_bridge.page_cache.follower import site_name
 from techdocs_bridge.page_cache.recording import Recording, current_recording, resting_on
@@ -34,9 +34,12 @@ class SiteCallObserver:
         self._currency = currency
         self._decisions = decisions
 
-    def began(self, request: Message) -> ObservedCall:
+    def began(self, request: Message, context: CallContext) -> ObservedCall:
         """Note that a call begins."""
         recording = current_recording.get()
+        if recording is not None and recording.credential != context.authorization.encode():
+            # What the server decides is about the credential it was sent, and that alone.
+            recording.refuse()
         if isinstance(request, _SHOWING):
             return _ShowingCall(self._currency, self._decisions, request, recording)
         if recording is not None:
@@ -47,7 +50,7 @@ class SiteCallObserver:
 class _ShowingCall:
     """A call whose answer shows a part of a site."""
 
-    __slots__ = ("_currency", "_decisions", "_recording", "_request", "_ticket")
+    __slots__ = ("_currency", "_decisions", "_part", "_recording", "_request", "_ticket")
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class _ShowingCall:
         self._decisions = decisions
         self._request = request
         self._recording = recording
+        self._part = Part.METADATA if isinstance(request, docs_pb2.GetSiteMetadataRequest) else Part.CONTENT
         self._ticket = currency.begin(site_name(request.entity)) if recording is not None else None
 
     def answered(self, message: Message) -> None:
@@ -71,12 +75,14 @@ class _ShowingCall:
         if access.followed:
             self._currency.seen(site_name(self._request.entity), revision)
         if self._recording is not None:
-            self._recording.rest_on(self._ticket, revision, access, is_pinned=bool(self._request.revision))
+            self._recording.rest_on(
+                self._ticket, revision, access, part=self._part, is_pinned=bool(self._request.revision)
+            )
 
     def failed(self, status: int) -> None:
         """See `CallObserver`. A caller that is refused once is asked for each time."""
         if self._recording is not None and status in _REFUSED:
-            self._decisions.forget(self._recording.credential, site_name(self._request.entity))
+            self._decisions.forget(self._recording.credential, site_name(self._request.entity), self._part)
 
 
 class _OtherCall:

@@ -15,7 +15,7 @@ from google.protobuf.message import Message as ProtoMessage
 from starlette.types import Message
 from techdocs.v1 import docs_pb2
 
-from techdocs_bridge.page_cache.access_decisions import AccessDecisions
+from techdocs_bridge.page_cache.access_decisions import AccessDecisions, Part
 from techdocs_bridge.page_cache.answer_store import Answer, Key
 from techdocs_bridge.page_cache.currency import SiteCurrency, Ticket
 
@@ -33,6 +33,7 @@ class _Basis:
 
     ticket: Ticket
     revision: str
+    part: Part
     valid_seconds: float
     anyone: bool
 
@@ -73,7 +74,9 @@ class Recording:
         self._size = 0
         self._is_whole = False
 
-    def rest_on(self, ticket: Ticket | None, revision: str, access: docs_pb2.AccessScope, *, is_pinned: bool) -> None:
+    def rest_on(
+        self, ticket: Ticket | None, revision: str, access: docs_pb2.AnswerScope, *, part: Part, is_pinned: bool
+    ) -> None:
         """Note a call that the answer was made of. ``is_pinned`` is whether it asked for a revision by its id."""
         basis = self._basis
         if is_pinned:
@@ -83,7 +86,7 @@ class Recording:
             self._is_refused = True
         else:
             valid_seconds = access.valid_for.seconds + access.valid_for.nanos / 1e9
-            self._basis = _Basis(ticket, revision, valid_seconds, access.anyone)
+            self._basis = _Basis(ticket, revision, part, valid_seconds, access.anyone)
 
     def refuse(self) -> None:
         """Keep nothing: something else was called for it."""
@@ -109,10 +112,10 @@ class Recording:
             return
         site = basis.ticket.site
         body = b"".join(self._chunks)
-        answer = Answer(site, self._status, self._headers, etag, body, route)
+        answer = Answer(site, basis.part, self._status, self._headers, etag, body, route)
         if currency.keep(basis.ticket, basis.revision, self.key, answer):
             until = self._began + basis.valid_seconds
-            decisions.learn(self.credential, site, until=until, anyone=basis.anyone)
+            decisions.learn(self.credential, site, basis.part, until=until, anyone=basis.anyone)
 
     def close(self) -> None:
         """Let go of the bytes."""
@@ -133,7 +136,7 @@ current_recording: ContextVar[Recording | None] = ContextVar("current_recording"
 """The recording of the request that is being answered in this task, and in tasks made by it."""
 
 
-def resting_on(message: ProtoMessage) -> tuple[str, docs_pb2.AccessScope] | None:
+def resting_on(message: ProtoMessage) -> tuple[str, docs_pb2.AnswerScope] | None:
     """Return the revision and the scope of an answer that shows part of a site; None for another message."""
     if isinstance(message, docs_pb2.GetContentResponse):
         return message.info.revision, message.access

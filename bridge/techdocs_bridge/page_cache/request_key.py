@@ -90,7 +90,7 @@ def look(scope: Scope) -> Looked | None:
 
 def _looked(scope: Scope, values: list[bytes], own: dict[bytes, bytes]) -> Looked | None:
     credential = own.get(b"authorization", b"")
-    if not credential and b"backstage-auth" in own.get(b"cookie", b""):
+    if b"backstage-auth" in own.get(b"cookie", b"") and not credential.lower().startswith(b"bearer "):
         return None
     raw_path = scope.get("raw_path") or b""
     key = (

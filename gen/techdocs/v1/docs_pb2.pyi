@@ -243,7 +243,7 @@ class ContentRange(_message.Message):
 Global___ContentRange: _TypeAlias = ContentRange  # noqa: Y015
 
 @_typing.final
-class AccessScope(_message.Message):
+class AnswerScope(_message.Message):
     """What a cache may do with an answer that it gave to one caller."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -278,7 +278,7 @@ class AccessScope(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AccessScope: _TypeAlias = AccessScope  # noqa: Y015
+Global___AnswerScope: _TypeAlias = AnswerScope  # noqa: Y015
 
 @_typing.final
 class GetSiteMetadataRequest(_message.Message):
@@ -324,7 +324,7 @@ class GetSiteMetadataResponse(_message.Message):
         """The metadata."""
 
     @_builtins.property
-    def access(self) -> Global___AccessScope:
+    def access(self) -> Global___AnswerScope:
         """For whom and how long the answer holds."""
 
     def __init__(
@@ -332,7 +332,7 @@ class GetSiteMetadataResponse(_message.Message):
         *,
         metadata: Global___SiteMetadata | None = ...,
         revision: _builtins.str = ...,
-        access: Global___AccessScope | None = ...,
+        access: Global___AnswerScope | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -550,7 +550,7 @@ class ReadContentResponse(_message.Message):
         """
 
     @_builtins.property
-    def access(self) -> Global___AccessScope:
+    def access(self) -> Global___AnswerScope:
         """For whom and how long the answer holds. First message only."""
 
     def __init__(
@@ -562,7 +562,7 @@ class ReadContentResponse(_message.Message):
         body: _httpbody_pb2.HttpBody | None = ...,
         encoded: Global___EncodedContent | None = ...,
         private: _builtins.bool = ...,
-        access: Global___AccessScope | None = ...,
+        access: Global___AnswerScope | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "body", b"body", "encoded", b"encoded", "info", b"info", "range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -684,7 +684,7 @@ class GetContentResponse(_message.Message):
         """
 
     @_builtins.property
-    def access(self) -> Global___AccessScope:
+    def access(self) -> Global___AnswerScope:
         """For whom and how long the answer holds."""
 
     def __init__(
@@ -697,7 +697,7 @@ class GetContentResponse(_message.Message):
         data_omitted: _builtins.bool = ...,
         encoded: Global___EncodedContent | None = ...,
         private: _builtins.bool = ...,
-        access: Global___AccessScope | None = ...,
+        access: Global___AnswerScope | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "body", b"body", "encoded", b"encoded", "info", b"info", "range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -10,7 +10,7 @@ from techdocs.v1 import docs_pb2, docs_pb2_grpc
 
 from techdocs_server.domain.classic_errors import ContentReplaced
 from techdocs_server.domain.principal import PrincipalKind
-from techdocs_server.rpc.access_scope import DEFAULT_VALID_SECONDS, access_scope
+from techdocs_server.rpc.answer_scope import DEFAULT_VALID_SECONDS, answer_scope
 from techdocs_server.rpc.convert import (
     content_encodings,
     content_info,
@@ -168,9 +168,9 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         # A variant that is lost by now is smaller than what stands in for it.
         return selected, None if _is_more(selected, most_bytes) else chunks
 
-    def _scope(self, view: AnyView, asked_revision: str) -> docs_pb2.AccessScope:
+    def _scope(self, view: AnyView, asked_revision: str) -> docs_pb2.AnswerScope:
         """Of sites that others publish no change is told."""
-        return access_scope(
+        return answer_scope(
             current_principal(),
             valid_seconds=self._valid_seconds,
             is_followed=not asked_revision and isinstance(view, SiteView),

@@ -19,14 +19,14 @@ CATALOG_VALID_SECONDS = 5.0
 """The same where the catalog decides. The answer of the catalog may be as old itself."""
 
 
-def access_scope(principal: Principal, *, valid_seconds: float, is_followed: bool) -> docs_pb2.AccessScope:
+def answer_scope(principal: Principal, *, valid_seconds: float, is_followed: bool) -> docs_pb2.AnswerScope:
     """Return the scope of an answer to a caller that was let in.
 
     ``is_followed`` is whether the answer is about the current revision of a site whose changes WatchSites tells.
     """
     if principal.expire_time is not None:
         valid_seconds = min(valid_seconds, (principal.expire_time - datetime.now(UTC)).total_seconds())
-    scope = docs_pb2.AccessScope(anyone=principal.kind is PrincipalKind.ANONYMOUS, followed=is_followed)
+    scope = docs_pb2.AnswerScope(anyone=principal.kind is PrincipalKind.ANONYMOUS, followed=is_followed)
     if valid_seconds > 0:
         milliseconds = int(valid_seconds * 1000)
         scope.valid_for.CopyFrom(duration_pb2.Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 10**6))
