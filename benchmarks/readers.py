@@ -118,9 +118,7 @@ def _is_about_pages(chosen: Options) -> bool:
     return chosen.wants("p99") or chosen.wants("memory")
 
 
-async def _more_about_pages(
-    case: Case, served: Peers, chosen: Options, seconds: int, rounds: int
-) -> AsyncIterator[Row] | list[Row]:
+async def _more_about_pages(case: Case, served: Peers, chosen: Options, seconds: int, rounds: int) -> list[Row]:
     rows: list[Row] = []
     if chosen.wants("p99"):
         rows.append(

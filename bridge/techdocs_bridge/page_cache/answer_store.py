@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from techdocs_bridge.page_cache.access_decisions import Part
 
-Key: TypeAlias = tuple[bytes | bool, ...]
+Key: TypeAlias = tuple[bytes | bool | None, ...]
 """All of a request that an answer depends on."""
 
 ENTRY_BYTES = 1536

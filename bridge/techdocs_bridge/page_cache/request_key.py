@@ -71,12 +71,12 @@ def look(scope: Scope) -> Looked | None:
     method = scope["method"]
     if method not in ("GET", "HEAD"):
         return None
-    values: list[bytes] = [b""] * len(CHOOSING_HEADERS)
+    values: list[bytes | None] = [None] * len(CHOOSING_HEADERS)
     own: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         place = _PLACES.get(name)
         if place is not None:
-            if values[place] or len(value) > _MOST_VALUE_BYTES:
+            if values[place] is not None or len(value) > _MOST_VALUE_BYTES:
                 return None
             values[place] = value
         elif name in OWN_HEADERS:
@@ -88,7 +88,7 @@ def look(scope: Scope) -> Looked | None:
     return _looked(scope, values, own)
 
 
-def _looked(scope: Scope, values: list[bytes], own: dict[bytes, bytes]) -> Looked | None:
+def _looked(scope: Scope, values: list[bytes | None], own: dict[bytes, bytes]) -> Looked | None:
     credential = own.get(b"authorization", b"")
     if b"backstage-auth" in own.get(b"cookie", b"") and not credential.lower().startswith(b"bearer "):
         return None
