@@ -7,13 +7,13 @@ front of it and remember.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from techdocs.v1 import docs_pb2
 
-from techdocs_bridge.client import CallContext, ServerClient
+from techdocs_bridge.client import CallContext, ServerClient, ServerStream
 from techdocs_bridge.refusals import defect
 from techdocs_bridge.status import HTTPProblem
 
@@ -110,18 +110,14 @@ class ServerSource:
         same = docs_pb2.GetContentRequest()
         same.CopyFrom(request)
         same.revision = omitted.info.revision
-        try:
-            opening = self._streamed(same, context)
-            opened = await opening.__aenter__()
-        except HTTPProblem as problem:
-            if problem.reason != "REVISION_NOT_FOUND" or request.revision:
-                raise
-            opening = self._streamed(request, context)
-            opened = await opening.__aenter__()
-        try:
+        async with AsyncExitStack() as opening:
+            try:
+                opened = await opening.enter_async_context(self._streamed(same, context))
+            except HTTPProblem as problem:
+                if problem.reason != "REVISION_NOT_FOUND" or request.revision:
+                    raise
+                opened = await opening.enter_async_context(self._streamed(request, context))
             yield opened
-        finally:
-            await opening.__aexit__(None, None, None)
 
     @asynccontextmanager
     async def _streamed(
@@ -142,12 +138,7 @@ class ServerSource:
             if not isinstance(first, docs_pb2.ReadContentResponse) or not first.HasField("info"):
                 raise defect("ReadContent did not begin with info")
 
-            async def chunks() -> AsyncIterator[bytes]:
-                yield first.body.data
-                while (message := await stream.read()) is not None:
-                    yield message.body.data if isinstance(message, docs_pb2.ReadContentResponse) else b""
-
-            yield OpenedContent(_head(first), chunks())
+            yield OpenedContent(_head(first), _chunks(first.body.data, stream))
 
 
 def _head(first: docs_pb2.ReadContentResponse) -> docs_pb2.GetContentResponse:
@@ -157,6 +148,14 @@ def _head(first: docs_pb2.ReadContentResponse) -> docs_pb2.GetContentResponse:
     if first.HasField("encoded"):
         head.encoded.CopyFrom(first.encoded)
     return head
+
+
+async def _chunks(first: bytes, stream: ServerStream) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    del first
+    while (message := await stream.read()) is not None:
+        yield message.body.data if isinstance(message, docs_pb2.ReadContentResponse) else b""
 
 
 async def _one(data: bytes) -> AsyncIterator[bytes]:

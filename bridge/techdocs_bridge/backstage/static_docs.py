@@ -16,7 +16,7 @@ from techdocs_bridge.status import HTTPProblem
 
 DEFAULT_MEDIA_TYPE = "text/plain; charset=utf-8"
 
-_KEPT_STATUSES = frozenset({404, 405, 416})
+_KEPT_STATUSES = frozenset({404, 405, 412, 416})
 _NO_SUCH_PAGE = 400
 
 
@@ -29,8 +29,8 @@ def page_problem(problem: HTTPProblem) -> HTTPProblem:
     """Return what a page request under ``/static/docs`` answers in place of ``problem``.
 
     The reader knows 404 and 500 and renders the body of every other status as documentation. A path that breaks a rule
-    cannot exist, so it is 404; whatever else is broken, 503 included, is 500 and keeps its message. 405 and 416 stay:
-    the reader sends neither other methods nor ranges.
+    cannot exist, so it is 404; whatever else is broken, 503 included, is 500 and keeps its message. 405, 412 and
+    416 stay: the reader sends neither other methods, nor conditions, nor ranges.
     """
     if problem.status in _KEPT_STATUSES:
         return problem
