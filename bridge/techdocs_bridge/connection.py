@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 from asyncio import TimerHandle
 from dataclasses import dataclass
 from typing import Any
@@ -266,7 +267,7 @@ class BoundedConnection(HttpToolsProtocol):
             return
         now = self.transport.get_write_buffer_size()
         if 0 <= left <= now:
-            self.transport.abort()
+            _reset(self.transport)
             return
         self._flush_timer = self.loop.call_later(self.limits.unread_seconds, self._watch_closing, now)
 
@@ -291,6 +292,14 @@ def _answer(status: int, message: str, headers: list[tuple[bytes, bytes]]) -> by
         *((b"retry-after: 1",) if status == 503 else ()),
     ]
     return STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection at once. A close would leave what is unsent to the kernel, which waits for the client as well."""
+    peer = transport.get_extra_info("socket")
+    if peer is not None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def _forget_dead_peers(transport: asyncio.Transport, seconds: float) -> None:
