@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from techdocs_server.access_graph import make_access, make_auth_servicer, make_authenticator, make_own_keys
 from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
@@ -40,7 +41,7 @@ from techdocs_server.rpc.admin_servicer import AdminServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
-from techdocs_server.rpc.server import MAX_UNARY_BYTES, TLS, Servicers, TechDocsServer
+from techdocs_server.rpc.server import MAX_UNARY_BYTES, TLS, AccessControl, Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
@@ -192,6 +193,8 @@ class TechDocsService:
         self._refresher = self._make_refresher(sources, syncer)
         listings = Listings(sites, builds, SqlChangeRecords(stores.database), reader)
         self._collector = make_collector(settings, stores.database, sites, stores.blobs, self._variant_store, clock)
+        own_keys = make_own_keys(stores.database, clock)
+        authenticator = make_authenticator(settings, clock, self._own_async)
         servicers = Servicers(
             docs=DocsServicer(
                 reader=reader,
@@ -231,8 +234,10 @@ class TechDocsService:
             capabilities=CapabilitiesServicer(
                 capabilities(settings, generator.versions, generator.isolation_level.text)
             ),
+            auth=make_auth_servicer(authenticator, own_keys.keys, clock),
         )
-        port = await self._listen(servicers) if self._parts.serves else 0
+        access = make_access(settings, authenticator, catalog, builds)
+        port = await self._listen(servicers, access) if self._parts.serves else 0
         await self._begin(dispatcher, queue, stores)
         return port
 
@@ -241,13 +246,14 @@ class TechDocsService:
             return await open_shared_queue(self._settings, database, self._own_async)
         return own_queue(self._settings)
 
-    async def _listen(self, servicers: Servicers) -> int:
+    async def _listen(self, servicers: Servicers, access: AccessControl) -> int:
         settings = self._settings
         server = TechDocsServer(
             servicers,
             listen=str(settings.server_listen),
             max_concurrent_calls=settings.server_max_concurrent_calls,
             reflection=settings.server_reflection_enabled,
+            access=access,
             tls=self._tls,
         )
         try:

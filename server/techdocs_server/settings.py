@@ -202,10 +202,10 @@ class Settings(RESTSettings):
             raise ValueError(f"{missing}: must be set too, since the other half of the pair is")
         for name in ("server_listen", "bridge_listen"):
             address: ListenAddress = getattr(self, name)
-            if not address.is_loopback and not self.serve_without_authentication:
+            if self.authentication == "none" and not address.is_loopback and not self.serve_without_authentication:
                 raise ValueError(
-                    f"{name}: {address} is reachable from other machines and this version has no authentication; "
-                    "listen on 127.0.0.1, or set serve_without_authentication=true to accept that"
+                    f"{name}: {address} is reachable from other machines and authentication is none; set "
+                    "authentication, listen on 127.0.0.1, or set serve_without_authentication=true to accept that"
                 )
         return self
 

@@ -14,6 +14,7 @@ from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.domain.catalog_entity import CatalogEntity, SourceRef
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import CatalogUnavailable, EntityNotFound
+from techdocs_server.domain.principal import INTERNAL
 from techdocs_server.ports.catalog import Catalog
 
 from tests.support.sites import entity_document, write_catalog
@@ -75,7 +76,7 @@ def tested(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CatalogUn
 
 
 async def test_entity_is_found_by_its_canonical_reference(tested: CatalogUnderTest) -> None:
-    entity = await tested.catalog.entity(EntityRef.of(kind="Component", name="PAYMENTS"))
+    entity = await tested.catalog.entity(EntityRef.of(kind="Component", name="PAYMENTS"), viewer=INTERNAL)
     assert entity.ref == ENTITY
     assert (entity.title, entity.owner, entity.uid, entity.techdocs_ref) == ("Pay", "team-a", "u-1", "dir:.")
     assert entity.source is not None
@@ -83,7 +84,7 @@ async def test_entity_is_found_by_its_canonical_reference(tested: CatalogUnderTe
 
 
 async def test_document_is_json_and_says_where_the_docs_are_from(tested: CatalogUnderTest) -> None:
-    document = json.loads(json.dumps((await tested.catalog.entity(ENTITY)).document, allow_nan=False))
+    document = json.loads(json.dumps((await tested.catalog.entity(ENTITY, viewer=INTERNAL)).document, allow_nan=False))
     assert document["kind"] == "Component"
     assert document["metadata"]["name"] == "Payments"
     assert document["metadata"]["namespace"] == "default"
@@ -93,18 +94,18 @@ async def test_document_is_json_and_says_where_the_docs_are_from(tested: Catalog
 @pytest.mark.parametrize("other", ["api:default/payments", "component:other/payments", "component:default/payment"])
 async def test_entity_that_is_not_there_is_not_found(tested: CatalogUnderTest, other: str) -> None:
     with pytest.raises(EntityNotFound, match=f"^the catalog has no entity {other}$"):
-        await tested.catalog.entity(EntityRef.parse(other))
+        await tested.catalog.entity(EntityRef.parse(other), viewer=INTERNAL)
 
 
 async def test_removed_entity_is_not_found(tested: CatalogUnderTest) -> None:
-    await tested.catalog.entity(ENTITY)
+    await tested.catalog.entity(ENTITY, viewer=INTERNAL)
     tested.remove()
     with pytest.raises(EntityNotFound):
-        await tested.catalog.entity(ENTITY)
+        await tested.catalog.entity(ENTITY, viewer=INTERNAL)
 
 
 async def test_broken_catalog_does_not_say_that_anything_is_missing(tested: CatalogUnderTest) -> None:
     tested.break_down()
     for ref in (ENTITY, EntityRef("default", "component", "other")):
         with pytest.raises(CatalogUnavailable):
-            await tested.catalog.entity(ref)
+            await tested.catalog.entity(ref, viewer=INTERNAL)

@@ -23,6 +23,7 @@ from techdocs_server.domain.catalog_entity import CatalogEntity, SourceRef
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildStepFailed, EntityNotFound, StorageUnavailable
+from techdocs_server.domain.principal import Principal
 from techdocs_server.ports.blobs import OpenFile
 from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogSink, ProgressSink
 from techdocs_server.services.backing_off import BackOff
@@ -81,7 +82,7 @@ class FolderCatalog:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def entity(self, ref: EntityRef) -> CatalogEntity:
+    async def entity(self, ref: EntityRef, *, viewer: Principal) -> CatalogEntity:
         if ref != ENTITY:
             raise EntityNotFound(str(ref))
         source = SourceRef("dir", str(self._folder), "docs", "Demo")

@@ -43,8 +43,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: bytes that were sent are not those of their digest.
     Metadata: sha256. Read the file again.
     """
+    ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 6
+    """UNAUTHENTICATED: no token, or one that is not good. The message is one that
+    Backstage's clients know. Get a new token.
+    """
+    ERROR_REASON_ACCESS_DENIED: _ErrorReason.ValueType  # 7
+    """PERMISSION_DENIED: the caller is known and may not do this."""
     ERROR_REASON_ENTITY_NOT_FOUND: _ErrorReason.ValueType  # 8
-    """NOT_FOUND: the catalog has no such entity."""
+    """NOT_FOUND: the catalog has no such entity, or does not show it to the caller."""
     ERROR_REASON_SITE_NOT_FOUND: _ErrorReason.ValueType  # 9
     """NOT_FOUND: nothing has been published for the entity. Sync it."""
     ERROR_REASON_REVISION_NOT_FOUND: _ErrorReason.ValueType  # 10
@@ -105,6 +111,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the revision is pinned. Unpin it first."""
     ERROR_REASON_COLLECTION_RUNNING: _ErrorReason.ValueType  # 47
     """FAILED_PRECONDITION: garbage is being collected already. Wait for its end."""
+    ERROR_REASON_AUTHENTICATION_UNAVAILABLE: _ErrorReason.ValueType  # 50
+    """UNAVAILABLE: the keys that tokens are checked with cannot be had now. Retry
+    after RetryInfo.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in google.rpc.ErrorInfo with domain "techdocs". The reason on the wire
@@ -136,8 +146,14 @@ ERROR_REASON_DIGEST_MISMATCH: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT: bytes that were sent are not those of their digest.
 Metadata: sha256. Read the file again.
 """
+ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 6
+"""UNAUTHENTICATED: no token, or one that is not good. The message is one that
+Backstage's clients know. Get a new token.
+"""
+ERROR_REASON_ACCESS_DENIED: ErrorReason.ValueType  # 7
+"""PERMISSION_DENIED: the caller is known and may not do this."""
 ERROR_REASON_ENTITY_NOT_FOUND: ErrorReason.ValueType  # 8
-"""NOT_FOUND: the catalog has no such entity."""
+"""NOT_FOUND: the catalog has no such entity, or does not show it to the caller."""
 ERROR_REASON_SITE_NOT_FOUND: ErrorReason.ValueType  # 9
 """NOT_FOUND: nothing has been published for the entity. Sync it."""
 ERROR_REASON_REVISION_NOT_FOUND: ErrorReason.ValueType  # 10
@@ -198,4 +214,8 @@ ERROR_REASON_REVISION_PINNED: ErrorReason.ValueType  # 46
 """FAILED_PRECONDITION: the revision is pinned. Unpin it first."""
 ERROR_REASON_COLLECTION_RUNNING: ErrorReason.ValueType  # 47
 """FAILED_PRECONDITION: garbage is being collected already. Wait for its end."""
+ERROR_REASON_AUTHENTICATION_UNAVAILABLE: ErrorReason.ValueType  # 50
+"""UNAVAILABLE: the keys that tokens are checked with cannot be had now. Retry
+after RetryInfo.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -3,6 +3,9 @@
 ::
 
     TechDocsError
+    ├── AccessError            the caller is not let in (access_errors.py)
+    │   ├── Unauthenticated
+    │   └── AccessDenied
     ├── InvalidArgument        the caller broke a rule of the contract
     │   ├── FieldInvalid
     │   ├── PageTokenInvalid
@@ -33,6 +36,7 @@
     │   ├── StorageUnavailable
     │   │   └── ContentReplaced (classic_errors.py)
     │   ├── CatalogUnavailable
+    │   ├── AuthenticationUnavailable (access_errors.py)
     │   └── ServerDraining
     ├── DeadlineExceeded
     └── ContentCorrupt         stored bytes are not what they were

@@ -14,6 +14,7 @@ from techdocs_server.domain.errors import RangeNotSatisfiable
 from techdocs_server.domain.media_type import media_type
 from techdocs_server.rpc.convert import content_info, entity_message, entity_ref, http_body, page_request, timestamp
 from techdocs_server.rpc.interceptors.wrapping import Context
+from techdocs_server.rpc.principal import current_principal
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.reading import AnyContent, AnyView, SiteReader
@@ -67,7 +68,7 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         self, request: docs_pb2.GetEntityMetadataRequest, context: Context
     ) -> docs_pb2.GetEntityMetadataResponse:
         """See docs.proto."""
-        entity = await self._describer.entity(entity_ref(request.entity))
+        entity = await self._describer.entity(entity_ref(request.entity), viewer=current_principal())
         document = json.dumps(entity.document, separators=(",", ":"), ensure_ascii=False).encode()
         return docs_pb2.GetEntityMetadataResponse(
             body=http_body(document, "application/json; charset=utf-8"),

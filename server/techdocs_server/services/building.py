@@ -8,6 +8,7 @@ from pathlib import Path
 
 from techdocs_server.domain.build import Build, BuildState, BuildWarning, Severity
 from techdocs_server.domain.errors import RevisionConflict
+from techdocs_server.domain.principal import INTERNAL
 from techdocs_server.domain.site import SitePointer
 from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, SiteGenerator
 from techdocs_server.ports.records import SiteRecords
@@ -67,7 +68,7 @@ class SiteBuilder:
         # The pointer is read before the source: whatever moves it from here on makes this publish lose.
         pointer = await IN_BUILDS.until_answered(lambda: self._sites.pointer(entity))
         await journal.move(BuildState.PREPARING)
-        source = (await self._sources.find(entity)).source
+        source = (await self._sources.find(entity, viewer=INTERNAL)).source
         async with self._workspaces.open() as workspace:
             tree, output = workspace / "source", workspace / "site"
             tree.mkdir()

@@ -6,6 +6,7 @@ from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.classic_errors import ContentReplaced
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import ContentCorrupt
+from techdocs_server.domain.principal import Principal
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
 from techdocs_server.ports.catalog import Catalog
 from techdocs_server.services.classic_metadata import classic_metadata
@@ -44,6 +45,6 @@ class SiteDescriber:
         except ValueError as error:
             raise ContentCorrupt(str(view.entity), METADATA_PATH) from error
 
-    async def entity(self, entity: EntityRef) -> CatalogEntity:
-        """Return the catalog entity. Raises `EntityNotFound` and `CatalogUnavailable`."""
-        return await self._catalog.entity(entity)
+    async def entity(self, entity: EntityRef, *, viewer: Principal) -> CatalogEntity:
+        """Return the catalog entity as ``viewer`` sees it. Raises `EntityNotFound` and `CatalogUnavailable`."""
+        return await self._catalog.entity(entity, viewer=viewer)

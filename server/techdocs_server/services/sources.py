@@ -9,6 +9,7 @@ from pathlib import Path
 from techdocs_server.domain.catalog_entity import SourceRef
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import NoDocsSource
+from techdocs_server.domain.principal import Principal
 from techdocs_server.domain.source_etag import source_etag
 from techdocs_server.ports.catalog import Catalog
 from techdocs_server.ports.generator import SiteGenerator
@@ -35,9 +36,9 @@ class Sources:
         """Return the entities that have a source. Raises `CatalogUnavailable`."""
         return await self._catalog.refs()
 
-    async def find(self, entity: EntityRef) -> EntitySource:
-        """Return the source of an entity. Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`."""
-        found = await self._catalog.entity(entity)
+    async def find(self, entity: EntityRef, *, viewer: Principal) -> EntitySource:
+        """Return the source of an entity as ``viewer`` sees it. Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`."""
+        found = await self._catalog.entity(entity, viewer=viewer)
         if found.source is None:
             raise NoDocsSource(str(entity), found.source_problem)
         return EntitySource(found.source, found.owner)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from techdocs_server.domain.build import Build, BuildEvent, BuildTrigger
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildNotFound, BuildQueueFull, RequestIdReused
+from techdocs_server.domain.principal import Principal
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.queue import BuildQueue
 from techdocs_server.ports.records import BuildRecords
@@ -26,13 +27,13 @@ class BuildStarter:
         self._dispatcher = dispatcher
         self._clock = clock
 
-    async def create(self, entity: EntityRef, *, force: bool, request_id: str | None) -> Build:
+    async def create(self, entity: EntityRef, *, viewer: Principal, force: bool, request_id: str | None) -> Build:
         """Return a new queued build, or the one in flight, or the one this request id made before.
 
         Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`,
         `BuildQueueFull`, and `RequestIdReused`.
         """
-        owner = (await self._sources.find(entity)).owner
+        owner = (await self._sources.find(entity, viewer=viewer)).owner
         build, _ = await self.start_or_join(
             Build.queued(entity, now=self._clock.now(), force=force, request_id=request_id, owner=owner)
         )

@@ -18,6 +18,7 @@ from techdocs_server.domain.errors import (
     StorageUnavailable,
     TechDocsError,
 )
+from techdocs_server.domain.principal import INTERNAL, Principal
 from techdocs_server.domain.site import SitePointer
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.services.backing_off import BackOff
@@ -74,16 +75,17 @@ class SiteSyncer:
         self._back_off = back_off
         self._looks = Coalescing(self._look)
 
-    async def sync(self, entity: EntityRef, *, force: bool) -> SyncResult:
+    async def sync(self, entity: EntityRef, *, viewer: Principal, force: bool) -> SyncResult:
         """Wait until the site is current. Leaving early stops no build.
 
         Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`,
         `BuildQueueFull`, the error a build ended with (see `failure_of`; also that of
         a build that failed lately, while the source is the same), and `ServerDraining`.
         """
+        owner = (await self._sources.find(entity, viewer=viewer)).owner
         waited_for: Build | None = None
         for _ in range(_ROUNDS):
-            step = await self._next(entity, waited_for, force=force)
+            step = await self._next(entity, waited_for, owner=owner, force=force)
             if isinstance(step, SyncResult):
                 return step
             waited_for = _succeeded(await self._events.ended(step.build.id))
@@ -92,7 +94,7 @@ class SiteSyncer:
         return _result(waited_for)
 
     async def stream(
-        self, entity: EntityRef, *, force: bool, resume: tuple[str, int] | None = None
+        self, entity: EntityRef, *, viewer: Principal, force: bool, resume: tuple[str, int] | None = None
     ) -> AsyncIterator[SyncEvent | SyncResult | None]:
         """Do what `sync` does and yield the events of the builds it waits for; the result comes last.
 
@@ -108,9 +110,10 @@ class SiteSyncer:
                 yield event
             yield _result(_succeeded(await self._events.ended(build.id)))
             return
+        owner = (await self._sources.find(entity, viewer=viewer)).owner
         waited_for: Build | None = None
         for _ in range(_ROUNDS):
-            step = await self._next(entity, waited_for, force=force)
+            step = await self._next(entity, waited_for, owner=owner, force=force)
             if isinstance(step, SyncResult):
                 yield step
                 return
@@ -133,11 +136,11 @@ class SiteSyncer:
         async for event in self._events.watch(build.id, after_sequence=after_sequence):
             yield None if event is None else SyncEvent(build.name, event)
 
-    async def _next(self, entity: EntityRef, waited_for: Build | None, *, force: bool) -> SyncResult | _Step:
+    async def _next(
+        self, entity: EntityRef, waited_for: Build | None, *, owner: str, force: bool
+    ) -> SyncResult | _Step:
         """Return the result when no build is needed, or no further one; else the build to wait for."""
-        if force:
-            owner = (await self._sources.find(entity)).owner
-        else:
+        if not force:
             look = await self._looks.ask(entity)
             if look.is_current and look.pointer is not None:
                 if waited_for is None:
@@ -151,7 +154,8 @@ class SiteSyncer:
         return _Step(build, suffices=created or (force and build.force))
 
     async def _look(self, entity: EntityRef) -> _Look:
-        found = await self._sources.find(entity)
+        # Shared by all who ask, so it is nobody's own look; each was asked for with its own rights before.
+        found = await self._sources.find(entity, viewer=INTERNAL)
         try:
             etag = await self._sources.etag(found.source)
         except (BuildStepFailed, QuotaExceeded):

@@ -157,3 +157,13 @@ publish_requests = Table(
     Column("create_time", UTCDateTime, nullable=False),
     Index("publish_requests_age", "create_time"),
 )
+
+# Private keys: whoever reads this table can sign as this service.
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kid", name_type(64), nullable=False),
+    Column("private_key", Text, nullable=False),
+    Column("create_time", UTCDateTime, nullable=False),
+)
