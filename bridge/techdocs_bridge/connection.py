@@ -85,7 +85,7 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take a connection, or tell it that there are too many."""
         super().connection_made(transport)
-        pass
+        _forget_dead_peers(transport, self.limits.unread_seconds)
         if len(self.connections) > self.limits.max_connections:
             self._refuse(503, "there are too many connections; try again in a second")
             return
@@ -179,17 +179,17 @@ class BoundedConnection(HttpToolsProtocol):
         elif self._in_body and self.cycle.response_complete and self._rest_timer is None:
             # uvicorn's own timer for idle connections is stopped by every byte, this one is not.
             self._rest_timer = self.loop.call_later(_REST_SECONDS, self.transport.close)
-        pass
+        self._watch_closing()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection on which nothing came for too long."""
         super().timeout_keep_alive_handler()
-        pass
+        self._watch_closing()
 
     def shutdown(self) -> None:
         """Close when what runs is done; at once when nothing does, half a request included."""
         super().shutdown()
-        pass
+        self._watch_closing()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
@@ -206,7 +206,7 @@ class BoundedConnection(HttpToolsProtocol):
                 await app(scope, receive, send)
             finally:
                 # uvicorn closes the connection of an answer that was broken off once this is over.
-                self.loop.call_soon(int)
+                self.loop.call_soon(self._watch_closing)
 
         super()._start_asgi_task(cycle, watched)
 
@@ -237,7 +237,7 @@ class BoundedConnection(HttpToolsProtocol):
         elif self.cycle.response_complete:
             # An empty line came, which begins nothing and has stopped the timer of idle connections.
             self.transport.close()
-            pass
+            self._watch_closing()
 
     def _refuse_head(self) -> None:
         limit = self.limits.max_head_bytes
@@ -257,7 +257,7 @@ class BoundedConnection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(_answer(status, message, self.server_state.default_headers))
             self.transport.close()
-        pass
+        self._watch_closing()
 
     def _watch_closing(self, left: int = -1) -> None:
         """See that a connection which is to be closed goes away although its client takes nothing of what is left."""
