@@ -92,7 +92,7 @@ class EventStreams:
         except HTTPProblem as problem:
             if resumed and problem.reason == "BUILD_NOT_FOUND" and not exchange.status:
                 raise _BuildForgotten from None
-            last = await _told(exchange, problem, send)
+            last = await _told(exchange, call.words(problem), send)
         except ResponseAborted:
             raise
         except Exception:

@@ -40,6 +40,9 @@ def own_paths(settings: BridgeSettings, table: RouteTable, readiness: Readiness)
     return {
         b"/healthz": show_alive,
         b"/readyz": show_ready,
+        # Where Backstage's backends have theirs (rootHealth of backend-defaults): at the root, not under the mount.
+        b"/.backstage/health/v1/liveness": show_alive,
+        b"/.backstage/health/v1/readiness": show_ready,
         b"/openapi.json": show_openapi,
         settings.mount.encode() + b"/openapi.json": show_openapi,
     }

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from techdocs_bridge.exchange import Exchange
-from techdocs_bridge.middleware import access_log, log_request, request_id_of
-from techdocs_bridge.page_cache.access_decisions import AccessDecisions
+from techdocs_bridge.forwarded import Proxies
+from techdocs_bridge.middleware import access_log, log_request, make_exchange, request_id_of
 from techdocs_bridge.page_cache.answer_store import Answer
-from techdocs_bridge.page_cache.currency import SiteCurrency
 from techdocs_bridge.page_cache.recording import Recording, RecordingBudget, current_recording
 from techdocs_bridge.page_cache.request_key import Looked, look
+from techdocs_bridge.page_cache.site_memory import SiteMemory
+from techdocs_bridge.settings import BridgeSettings
 
 
 class ReplayMiddleware:
@@ -27,26 +28,26 @@ class ReplayMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        currency: SiteCurrency,
-        decisions: AccessDecisions,
+        memory: SiteMemory,
+        settings: BridgeSettings,
         *,
-        mount: str,
+        is_leaving: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
-        self._mount = mount
-        self._currency = currency
-        self._decisions = decisions
-        # Answers about sites live below these; others are never recorded, for example long streams of events.
-        self._prefixes = tuple(
-            f"{base}/{name}/".encode() for base in {"", mount} for name in ("docs", "static/docs", "metadata/techdocs")
-        )
+        self._currency = memory.currency
+        self._decisions = memory.decisions
+        self._mount = settings.mount
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._is_leaving = is_leaving
+        self._content = _below(settings.mount, "docs", "static/docs")
+        self._sites = (*self._content, *_below(settings.mount, "metadata/techdocs"))
         self._clock = clock
         self._budget = RecordingBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        looked = look(scope) if scope["type"] == "http" and self._currency.is_heard else None
+        looked = self._looked(scope)
         if looked is None:
             await self._app(scope, receive, send)
             return
@@ -62,8 +63,16 @@ class ReplayMiddleware:
         if access_log.isEnabledFor(logging.INFO):
             self._log(answer, scope, request_id, self._clock() - started)
 
+    def _looked(self, scope: Scope) -> Looked | None:
+        # The usual way says to whom it answers last that this bridge is leaving.
+        if scope["type"] != "http" or not self._currency.is_heard or self._is_leaving():
+            return None
+        root_path: str = scope.get("root_path", "")
+        path: bytes = (scope.get("raw_path") or b"")[len(root_path) :]
+        return look(scope, with_cookie=path.startswith(self._content)) if path.startswith(self._sites) else None
+
     def _log(self, answer: Answer, scope: Scope, request_id: str, duration_seconds: float) -> None:
-        exchange = Exchange(scope, request_id=request_id, mount=self._mount)
+        exchange = make_exchange(scope, request_id, mount=self._mount, proxies=self._proxies)
         exchange.route = answer.route
         exchange.status = answer.status
         exchange.sent_bytes = 0 if exchange.method == "HEAD" else len(answer.body)
@@ -80,9 +89,6 @@ class ReplayMiddleware:
         )
 
     async def _record(self, looked: Looked, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._is_of_site(scope):
-            await self._app(scope, receive, send)
-            return
         recording = Recording(looked.key, looked.credential, self._budget, clock=self._clock)
 
         async def record_and_send(message: Message) -> None:
@@ -97,6 +103,6 @@ class ReplayMiddleware:
             current_recording.reset(token)
             recording.close()
 
-    def _is_of_site(self, scope: Scope) -> bool:
-        path: bytes = (scope.get("raw_path") or b"")[len(scope.get("root_path", "")) :].lower()
-        return path.startswith(self._prefixes)
+
+def _below(mount: str, *paths: str) -> tuple[bytes, ...]:
+    return tuple(f"{base}/{path}/".encode() for base in sorted({"", mount}) for path in paths)

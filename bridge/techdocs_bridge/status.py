@@ -143,6 +143,8 @@ class HTTPProblem(Exception):
     """Headers the answer has besides those of every error."""
     log_text: str = ""
     """What the client is not told."""
+    cause: Mapping[str, JSONValue] | None = None
+    """Name and message of the error behind it, where Backstage's backend names one."""
 
     def __str__(self) -> str:
         """Return the text for logs and tracebacks."""

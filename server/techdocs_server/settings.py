@@ -25,7 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from techdocs_server.access_settings import AccessSettings
+from techdocs_server.bridge_settings import RESTSettings
 
 _PREFIX = "TECHDOCS_"
 _CONFIG = "TECHDOCS_CONFIG"
@@ -88,7 +88,7 @@ class SourceHostSettings(pydantic.BaseModel):
     ca_certificates: Path | None = None
 
 
-class Settings(AccessSettings):
+class Settings(RESTSettings):
     """The settings. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)

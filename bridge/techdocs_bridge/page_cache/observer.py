@@ -81,7 +81,10 @@ class _ShowingCall:
 
     def failed(self, status: int) -> None:
         """See `CallObserver`. A caller that is refused once is asked for each time."""
-        if self._recording is not None and status in _REFUSED:
+        if self._recording is None:
+            return
+        self._recording.refuse()
+        if status in _REFUSED:
             self._decisions.forget(self._recording.credential, site_name(self._request.entity), self._part)
 
 

@@ -24,6 +24,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_RECORDED_BYTES = 32 * 1024 * 1024
 """Of all answers that are being given at once. What is over it is given and not kept."""
 _OWN_HEADERS = frozenset({b"x-request-id"})
+_UNREPEATED_HEADERS = frozenset({b"connection", b"set-cookie"})
 _KEPT_STATUSES = frozenset({200, 304})
 
 
@@ -108,7 +109,7 @@ class Recording:
         if basis is None or self._is_refused or not self._is_whole:
             return
         etag = next((value.decode("latin-1") for name, value in self._headers if name == b"etag"), "")
-        if not etag or any(name == b"set-cookie" for name, _ in self._headers):
+        if not etag or any(name in _UNREPEATED_HEADERS for name, _ in self._headers):
             return
         site = basis.ticket.site
         body = b"".join(self._chunks)

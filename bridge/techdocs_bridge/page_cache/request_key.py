@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from techdocs_bridge.backstage.credentials import COOKIE, AuthorizationUnusable, authorization
 from techdocs_bridge.page_cache.answer_store import Key
 
 CHOOSING_HEADERS = (
@@ -52,6 +54,9 @@ OWN_HEADERS = frozenset({b"authorization", b"cookie", b"x-request-id"})
 """Read for what they are: who asks, and the request's id."""
 
 _MOST_VALUE_BYTES = 512
+_FIRST_OF_PROXIES = CHOOSING_HEADERS.index(b"forwarded")
+_TAGS, _DATE = CHOOSING_HEADERS.index(b"if-none-match"), CHOOSING_HEADERS.index(b"if-modified-since")
+_COOKIE = COOKIE.encode()
 _PLACES = {name: place for place, name in enumerate(CHOOSING_HEADERS)}
 
 
@@ -63,10 +68,11 @@ class Looked:
     credential: bytes
 
 
-def look(scope: Scope) -> Looked | None:
+def look(scope: Scope, *, with_cookie: bool) -> Looked | None:
     """Read a request of type ``http``; None for one that the usual way must answer.
 
-    A header that comes twice is unusual, whichever it is of those that are read.
+    ``with_cookie`` is whether the cookie counts as credentials there. A header that comes twice is unusual, whichever
+    it is of those that are read.
     """
     method = scope["method"]
     if method not in ("GET", "HEAD"):
@@ -85,20 +91,45 @@ def look(scope: Scope) -> Looked | None:
             own[name] = value
         elif name in UNUSUAL_HEADERS:
             return None
-    return _looked(scope, values, own)
+    return _looked(scope, values, own, with_cookie=with_cookie)
 
 
-def _looked(scope: Scope, values: list[bytes | None], own: dict[bytes, bytes]) -> Looked | None:
-    credential = own.get(b"authorization", b"")
-    if b"backstage-auth" in own.get(b"cookie", b"") and not credential.lower().startswith(b"bearer "):
+def _looked(scope: Scope, values: list[bytes | None], own: dict[bytes, bytes], *, with_cookie: bool) -> Looked | None:
+    # A date counts only without tags (RFC 9110, section 13.1.3), and then it is compared with the time.
+    if values[_DATE] is not None and values[_TAGS] is None:
+        return None
+    credential = _credential(scope, own, with_cookie=with_cookie)
+    if credential is None:
         return None
     raw_path = scope.get("raw_path") or b""
     key = (
         scope["method"].encode(),
         raw_path,
         scope["query_string"],
-        scope["scheme"].encode(),
         bool(credential),
+        *_origin(scope, values),
         *values,
     )
     return Looked(key, credential)
+
+
+def _origin(scope: Scope, values: list[bytes | None]) -> tuple[bytes, ...]:
+    """Return what says where a request comes from: what proxies say is believed of some, so then it matters who says it."""
+    scheme = scope["scheme"].encode()
+    client = scope.get("client")
+    if client is None or all(value is None for value in values[_FIRST_OF_PROXIES:]):
+        return (scheme,)
+    return scheme, str(client[0]).encode()
+
+
+def _credential(scope: Scope, own: dict[bytes, bytes], *, with_cookie: bool) -> bytes | None:
+    """Return what the server would be sent; None when the usual way must tell."""
+    header = own.get(b"authorization")
+    if header is not None and header.startswith(b"Bearer "):
+        return header
+    if header is None and (not with_cookie or _COOKIE not in own.get(b"cookie", b"")):
+        return b""
+    try:
+        return authorization(Headers(scope=scope), with_cookie=with_cookie).encode()
+    except AuthorizationUnusable:
+        return None

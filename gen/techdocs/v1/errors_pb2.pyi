@@ -112,8 +112,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_COLLECTION_RUNNING: _ErrorReason.ValueType  # 47
     """FAILED_PRECONDITION: garbage is being collected already. Wait for its end."""
     ERROR_REASON_AUTHENTICATION_UNAVAILABLE: _ErrorReason.ValueType  # 50
-    """UNAVAILABLE: the keys that tokens are checked with cannot be had. Retry after
-    RetryInfo.
+    """UNAVAILABLE: the keys that tokens are checked with cannot be had now. Retry
+    after RetryInfo.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -215,7 +215,7 @@ ERROR_REASON_REVISION_PINNED: ErrorReason.ValueType  # 46
 ERROR_REASON_COLLECTION_RUNNING: ErrorReason.ValueType  # 47
 """FAILED_PRECONDITION: garbage is being collected already. Wait for its end."""
 ERROR_REASON_AUTHENTICATION_UNAVAILABLE: ErrorReason.ValueType  # 50
-"""UNAVAILABLE: the keys that tokens are checked with cannot be had. Retry after
-RetryInfo.
+"""UNAVAILABLE: the keys that tokens are checked with cannot be had now. Retry
+after RetryInfo.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

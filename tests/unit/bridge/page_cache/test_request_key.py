@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 import techdocs_bridge
-from techdocs_bridge.page_cache.request_key import CHOOSING_HEADERS, OWN_HEADERS, UNUSUAL_HEADERS, look
+from techdocs_bridge.page_cache.request_key import CHOOSING_HEADERS, OWN_HEADERS, UNUSUAL_HEADERS, Looked
+from techdocs_bridge.page_cache.request_key import look as look_with
 
 _PACKAGE = Path(techdocs_bridge.__file__).parent
 _READING = {"get", "getlist"}
+
+
+def look(request: dict[str, object], *, with_cookie: bool = True) -> Looked | None:
+    return look_with(request, with_cookie=with_cookie)
 
 
 def scope(
@@ -49,7 +54,7 @@ def test_header_that_chooses_makes_another_request(name: bytes) -> None:
     plain = {**scope(), "headers": []}
     one, other = ({**plain, "headers": [(name, value)]} for value in (b"", b"b"))
     looked = [look(request) for request in (plain, one, other)]
-    assert len({found.key for found in looked if found}) == 3
+    assert name == b"if-modified-since" or len({found.key for found in looked if found}) == 3
 
 
 @pytest.mark.parametrize("name", [*CHOOSING_HEADERS, *OWN_HEADERS])
@@ -73,10 +78,28 @@ def test_method_path_and_query_make_another_request() -> None:
     assert len(keys) == len(requests)
 
 
-def test_cookie_with_a_token_is_left_to_the_usual_way() -> None:
-    assert look(scope((b"cookie", b"a=b; backstage-auth=token"))) is None
-    assert look(scope((b"cookie", b"a=b; backstage-auth=token"), (b"authorization", b"Basic x"))) is None
-    assert look(scope((b"cookie", b"a=b"))) is not None
+def test_cookie_is_the_credential_where_it_counts_and_no_bearer_token_comes() -> None:
+    cookie = (b"cookie", b"a=b; backstage-auth=token")
+    cases = [
+        (look(scope(cookie)), b"Bearer token"),
+        (look(scope(cookie), with_cookie=False), b""),
+        (look(scope(cookie, (b"authorization", b"Basic x"))), b"Bearer token"),
+        (look(scope(cookie, (b"authorization", b"Bearer other"))), b"Bearer other"),
+        (look(scope((b"cookie", b"a=b"))), b""),
+    ]
+    assert [found.credential if found else None for found, _ in cases] == [expected for _, expected in cases]
+
+
+def test_date_alone_is_left_to_the_usual_way() -> None:
+    date = (b"if-modified-since", b"Tue, 24 Nov 2026 00:00:00 GMT")
+    assert look(scope(date)) is None
+    assert look(scope(date, (b"if-none-match", b'"a"'))) is not None
+
+
+def test_what_a_proxy_says_depends_on_who_says_it() -> None:
+    forwarded = (b"x-forwarded-host", b"backstage.example.com")
+    keys = {look({**scope(forwarded), "client": (peer, 1)}).key for peer in ("10.0.0.1", "10.0.0.2")}  # type: ignore[union-attr]  # both are usual
+    assert len(keys) == 2
 
 
 def test_who_asks_is_no_part_of_the_key_but_whether_somebody_does() -> None:
