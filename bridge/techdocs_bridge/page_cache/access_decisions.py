@@ -56,6 +56,10 @@ class AccessDecisions:
             credential != b"" and self._until.get((_digest(credential), site, part), 0.0) > now
         )
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._until.clear()
+
     def forget(self, credential: bytes, site: str, part: Part) -> None:
         """Forget what is known of a caller and of everybody: the server has just refused."""
         for key in ((_ANYONE, site, part), (_digest(credential), site, part)):

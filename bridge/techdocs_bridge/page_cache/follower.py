@@ -11,6 +11,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from techdocs.v1 import entity_pb2, sites_pb2
 
 from techdocs_bridge.client import CallContext, ServerClient
+from techdocs_bridge.page_cache.access_decisions import AccessDecisions
 from techdocs_bridge.page_cache.currency import SiteCurrency
 from techdocs_bridge.status import HTTPProblem
 
@@ -38,10 +39,11 @@ def site_name(entity: entity_pb2.EntityRef) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SiteFollower:
-    """Tells a `SiteCurrency` what the server tells. ``authorization`` is the bridge's own; empty for none."""
+    """Tells a `SiteCurrency` and the `AccessDecisions` what the server tells. ``authorization`` is the bridge's own; empty for none."""
 
     client: ServerClient
     currency: SiteCurrency
+    decisions: AccessDecisions
     authorization: str = ""
 
     async def run(self) -> None:
@@ -59,6 +61,8 @@ class SiteFollower:
                 was_refused = is_refused
             finally:
                 self.currency.lost()
+                # Whoever answers next may let in others.
+                self.decisions.clear()
             await asyncio.sleep(pause)
 
     async def _follow(self) -> None:

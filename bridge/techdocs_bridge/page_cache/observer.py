@@ -21,7 +21,8 @@ from techdocs_bridge.page_cache.recording import Recording, current_recording, r
 _RECENTLY_SECONDS = 60.0
 """A build that ended longer ago told of itself by a change long since."""
 
-_REFUSED = frozenset({401, 403, 404})
+_MISSING = 404
+_REFUSED = frozenset({401, 403, _MISSING})
 
 SiteRequest = docs_pb2.GetContentRequest | docs_pb2.ReadContentRequest | docs_pb2.GetSiteMetadataRequest
 _SHOWING = (docs_pb2.GetContentRequest, docs_pb2.ReadContentRequest, docs_pb2.GetSiteMetadataRequest)
@@ -83,7 +84,9 @@ class _ShowingCall:
         """See `CallObserver`. A caller that is refused once is asked for each time."""
         if self._recording is None:
             return
-        self._recording.refuse()
+        if status != _MISSING:
+            # What is not in a revision never will be; anything else may be otherwise the next time.
+            self._recording.refuse()
         if status in _REFUSED:
             self._decisions.forget(self._recording.credential, site_name(self._request.entity), self._part)
 

@@ -42,7 +42,7 @@ async def following(client: ServerClient, memory: SiteMemory | None, settings: B
         yield
         return
     authorization = f"Bearer {settings.token}" if settings.token else ""
-    task = asyncio.create_task(SiteFollower(client, memory.currency, authorization).run())
+    task = asyncio.create_task(SiteFollower(client, memory.currency, memory.decisions, authorization).run())
     try:
         yield
     finally:
