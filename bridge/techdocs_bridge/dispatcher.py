@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from google.protobuf.message import Message
@@ -20,7 +20,7 @@ from techdocs_bridge.event_stream import EventStreams
 from techdocs_bridge.exchange import Exchange, read_body, while_connected
 from techdocs_bridge.json_answers import answer_unary
 from techdocs_bridge.json_lines import LineStreams
-from techdocs_bridge.own_paths import OwnPath
+from techdocs_bridge.own_paths import OwnPath, OwnPaths
 from techdocs_bridge.refusals import (
     authorization_unusable,
     body_too_slow,
@@ -55,7 +55,7 @@ class Dispatcher:
         settings: BridgeSettings,
         table: RouteTable,
         client: ServerClient,
-        own_paths: Mapping[bytes, OwnPath],
+        own_paths: OwnPaths,
         draining: asyncio.Event,
     ) -> None:
         self._settings = settings
@@ -73,7 +73,7 @@ class Dispatcher:
         """Answer one request."""
         exchange = Exchange.of(scope)
         try:
-            own_path = self._own_paths.get(exchange.path)
+            own_path = self._own_paths.find(exchange)
             if own_path is not None:
                 await self._answer_own(own_path, exchange, send)
             else:
@@ -84,10 +84,15 @@ class Dispatcher:
             raise
 
     async def _answer_own(self, own_path: OwnPath, exchange: Exchange, send: Send) -> None:
-        if exchange.method in ("GET", "HEAD"):
-            await own_path(exchange, send)
+        answer = own_path.get("GET" if exchange.method == "HEAD" else exchange.method)
+        if answer is None:
+            await _answer_other_method(exchange, tuple(sorted({*own_path, "HEAD"})), send)
+        elif exchange.is_mounted:
+            with self._requests.taken():
+                await answer(exchange, send)
         else:
-            await _answer_other_method(exchange, ("GET", "HEAD"), send)
+            # Probes are answered however much there is to do.
+            await answer(exchange, send)
 
     async def _answer_routed(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         try:

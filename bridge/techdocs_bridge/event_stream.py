@@ -37,7 +37,8 @@ from techdocs_bridge.status import HTTPProblem
 
 _log = logging.getLogger("techdocs.bridge")
 
-_OUTCOMES = frozenset({"BUILD_FAILED", "BUILD_CANCELLED", "REVISION_CONFLICT"})
+# Told inside the stream, as Backstage's backend tells all it finds out after it has found the entity.
+_OUTCOMES = frozenset({"BUILD_FAILED", "BUILD_CANCELLED", "REVISION_CONFLICT", "NO_DOCS_SOURCE"})
 
 _PHASES: dict[int, str] = {
     builds_pb2.BUILD_STATE_QUEUED: "is waiting for its turn",

@@ -57,8 +57,23 @@ def _own_words(problem: HTTPProblem, ref: str) -> str:
     return problem.message
 
 
-def _no_annotation(problem: HTTPProblem, ref: str) -> str:
-    return f"No backstage.io/techdocs-ref annotation provided in entity: {ref.rpartition('/')[2]}"
+def _no_source(problem: HTTPProblem, ref: str) -> HTTPProblem:
+    """Name the cause as the server does, or the one there mostly is."""
+    name = problem.metadata.get("cause_name", "InputError")
+    missing = f"No backstage.io/techdocs-ref annotation provided in entity: {ref.rpartition('/')[2]}"
+    message = problem.metadata.get("cause_message", missing)
+    return _no_metadata_because(name, lambda _problem, _ref: message)(problem, ref)
+
+
+def _no_build(problem: HTTPProblem, ref: str) -> HTTPProblem:
+    return replace(problem, message=problem.metadata.get("sync_message", problem.message))
+
+
+def _failed_build(problem: HTTPProblem, ref: str) -> HTTPProblem:
+    """Say who failed, as the generator of techdocs-node does of MkDocs."""
+    if problem.metadata.get("cause") != "MKDOCS_FAILED":
+        return problem
+    return replace(problem, message=f"{problem.message}; caused by Error: Command mkdocs failed, exit code: 1")
 
 
 _WORDS: Mapping[tuple[str, str], _Words] = {
@@ -67,7 +82,9 @@ _WORDS: Mapping[tuple[str, str], _Words] = {
     (_METADATA, "REVISION_NOT_FOUND"): _no_metadata_because("NotFoundError", _own_words),
     (_METADATA, "CONTENT_NOT_FOUND"): _no_metadata_because("NotFoundError", _own_words),
     (_ENTITY, "ENTITY_NOT_FOUND"): _no_metadata,
-    (_ENTITY, "NO_DOCS_SOURCE"): _no_metadata_because("InputError", _no_annotation),
+    (_ENTITY, "NO_DOCS_SOURCE"): _no_source,
     (_SYNC, "ENTITY_NOT_FOUND"): _said("Entity metadata UID missing"),
+    (_SYNC, "NO_DOCS_SOURCE"): _no_build,
+    (_SYNC, "BUILD_FAILED"): _failed_build,
     (_CONTENT, "ENTITY_NOT_FOUND"): _said("Entity not found for {ref}"),
 }
