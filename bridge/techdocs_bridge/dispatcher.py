@@ -32,7 +32,7 @@ from techdocs_bridge.refusals import (
     unsupported_media_type,
 )
 from techdocs_bridge.settings import BridgeSettings
-from techdocs_bridge.site_metadata import StoredMetadata, asks_for_stored_form
+from techdocs_bridge.site_metadata import VARY, StoredMetadata, asks_for_stored_form
 from techdocs_bridge.status import HTTPProblem
 from techdocs_bridge.transcoding.binding import RequestInvalid, UnsupportedMediaType, build_request
 from techdocs_bridge.transcoding.http_rules import Route
@@ -130,7 +130,7 @@ class Dispatcher:
         elif route.server_streaming:
             await self._lines.answer(route, call, send)
         else:
-            await answer_unary(self._client, route, call, send)
+            await answer_unary(self._client, route, call, send, headers=VARY if route.full_name == _METADATA else ())
 
     def _slots(self, route: Route) -> _Slots:
         """Event streams stay long and cost little; content is streamed but ends by itself."""
