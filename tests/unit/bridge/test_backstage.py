@@ -125,8 +125,10 @@ def failing(failure: grpc.Status) -> StreamSync:
     async def stream(
         request: builds_pb2.StreamSyncRequest, context: Context
     ) -> AsyncIterator[builds_pb2.StreamSyncResponse]:
+        told: list[builds_pb2.StreamSyncResponse] = []
+        for message in told:
+            yield message
         await context.abort_with_status(failure)
-        yield builds_pb2.StreamSyncResponse()
 
     return stream
 
