@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from starlette.types import Receive, Scope, Send
 
 from techdocs_bridge.backstage.credentials import AuthorizationUnusable, authorization
-from techdocs_bridge.backstage.problems import entity_ref, in_backstage_words, path_problem
+from techdocs_bridge.backstage.problems import entity_ref, in_backstage_words, path_problem, static_ref
 from techdocs_bridge.backstage.static_docs import page_problem
 from techdocs_bridge.bound_call import BoundCall
 from techdocs_bridge.client import CallContext, ServerClient
@@ -98,7 +98,9 @@ class Dispatcher:
         try:
             match = self._table.find(exchange.method, exchange.path, mount=self._settings.mount)
         except PathInvalid as error:
-            raise path_invalid(str(error)) from error
+            problem = path_invalid(str(error))
+            ref = static_ref(exchange.api_path) if exchange.is_mounted and exchange.is_static else ""
+            raise (path_problem(problem, ref) if ref else problem) from error
         if isinstance(match, WrongMethod):
             await _answer_other_method(exchange, match.allow, send)
         elif isinstance(match, NoRoute):

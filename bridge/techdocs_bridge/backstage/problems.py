@@ -7,15 +7,20 @@ not in it keep the server's own words. Entities are named as ``stringifyEntityRe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from techdocs_bridge.status import HTTPProblem
+from techdocs_bridge.transcoding.percent import PercentInvalid, decode
 
 _METADATA = "techdocs.v1.DocsService.GetSiteMetadata"
 _ENTITY = "techdocs.v1.DocsService.GetEntityMetadata"
 _SYNC = "techdocs.v1.BuildService.StreamSync"
 _CONTENT = "techdocs.v1.DocsService.ReadContent"
+
+# The names that an entity can have (techdocs/v1/entity.proto).
+_NAME = re.compile(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*")
 
 _Words = Callable[[HTTPProblem, str], HTTPProblem]
 
@@ -29,6 +34,22 @@ def in_backstage_words(problem: HTTPProblem, method: str, ref: str) -> HTTPProbl
     """Return the problem of a call as Backstage's backend would tell it. ``ref`` is that of `entity_ref`."""
     words = _WORDS.get((method, problem.reason))
     return words(problem, ref) if words else problem
+
+
+def static_ref(api_path: bytes) -> str:
+    """Return the reference of the entity that a path under ``/static/docs`` is below, whatever is wrong with the rest.
+
+    Empty when it is below none.
+    """
+    names = [_decoded(part) for part in api_path.split(b"/")[3:6]]
+    return entity_ref(*names) if len(names) == 3 and all(_NAME.fullmatch(name) for name in names) else ""
+
+
+def _decoded(part: bytes) -> str:
+    try:
+        return decode(part)
+    except PercentInvalid:
+        return ""
 
 
 def path_problem(problem: HTTPProblem, ref: str) -> HTTPProblem:
