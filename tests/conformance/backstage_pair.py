@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,14 +11,13 @@ from urllib.parse import quote
 import httpx
 
 from tests.conformance.backstage_credentials import credentials
-from tests.conformance.backstage_requests import INDEX, ORIGIN, Request
+from tests.conformance.backstage_requests import INDEX, Request
 from tests.conformance.backstage_site import write_sources
 from tests.conformance.raw_http import RawAnswer, framed_exchange
 from tests.conformance.raw_http import request as raw_request
-from tests.support.backstage.backend import STATIC_TOKEN, BackstageBackend, backstage_backend, make_keys
-from tests.support.ports import free_port
+from tests.support.backstage.backend import BackstageBackend, backstage_backend, make_keys
+from tests.support.backstage.service import InBackstage, in_backstage
 from tests.support.published import BUILD_SECONDS, MOUNT
-from tests.support.services import RunningService, running
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,59 +55,37 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both, with the Backstage that this service asks about tokens and entities."""
+    """Both, with the Backstage that this service belongs to."""
 
     theirs: Side
     ours: Side
     oracle: BackstageBackend
-    home: BackstageBackend
-    server: RunningService
+    placed: InBackstage
 
 
 @asynccontextmanager
-async def backstage_pair(folder: Path, **more: object) -> AsyncIterator[Pair]:
-    """Run both until the context ends, with the sites of demo, other and hidden published. ``more`` are settings of ours."""
+async def backstage_pair(folder: Path, **settings: object) -> AsyncIterator[Pair]:
+    """Run both until the context ends, with the sites of demo, other and hidden published. ``settings`` are ours."""
     sources = folder / "sources"
     entities = write_sources(sources)
     keys = make_keys(folder / "keys")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
     async with (
         backstage_backend(folder / "oracle", entities, keys=keys) as oracle,
-        backstage_backend(folder / "home", entities, keys=keys, techdocs_at=f"{url}{MOUNT}") as home,
-        running("serve", folder / "ours", **{**_settings(sources, home, port), **more}) as server,
+        in_backstage(folder, entities=entities, sources=sources, keys=keys, **settings) as placed,
     ):
-        known = await credentials(home)
-        pair = Pair(Side(oracle.url, known), Side(url, known), oracle, home, server)
+        known = await credentials(placed.home)
+        pair = Pair(Side(oracle.url, known), Side(placed.service.rest, known), oracle, placed)
         for name in ("demo", "other", "hidden"):
             await _publish(name, pair)
         yield pair
 
 
-def _settings(sources: Path, home: BackstageBackend, port: int) -> Mapping[str, object]:
-    if os.environ.get("ORACLE_NONE"):
-        return {"catalog": sources, "bridge_listen": f"127.0.0.1:{port}", "server_drain_seconds": 1}
-    return {
-        "authentication": "backstage",
-        "backstage_url": home.url,
-        "external_access": [
-            {"type": "static", "token": STATIC_TOKEN, "subject": "pipeline"},
-        ],
-        "catalog_type": "backstage",
-        "catalog": sources,
-        "bridge_listen": f"127.0.0.1:{port}",
-        "bridge_external_url": home.url.replace("127.0.0.1", "localhost"),
-        "bridge_cors_origins": [ORIGIN],
-        "server_drain_seconds": 1,
-    }
-
-
 async def _publish(name: str, pair: Pair) -> None:
     """Have this service build a site, and put what it serves into the folder that the plugin serves from."""
     headers = dict([pair.ours.credentials["plugin"][0].split(": ", 1)])
-    async with httpx.AsyncClient(base_url=f"{pair.ours.url}{MOUNT}", headers=headers, timeout=BUILD_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=pair.placed.techdocs, headers=headers, timeout=BUILD_SECONDS) as client:
         said = await client.get(f"/sync/default/component/{name}")
-        assert '{"updated":true}' in said.text.replace(" ", ""), f"{said.text}\n{pair.server.logged()}"
+        assert '{"updated":true}' in said.text.replace(" ", ""), f"{said.text}\n{pair.placed.service.logged()}"
         site = f"/static/docs/default/component/{name}"
         listed = (await client.get(f"{site}/techdocs_metadata.json")).raise_for_status().json()["files"]
         for path in listed:

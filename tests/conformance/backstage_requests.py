@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.conformance.backstage_site import EXTENSIONS
+from tests.support.backstage.service import ORIGIN
 
-ORIGIN = "http://localhost:3000"
-"""An origin that both are configured to allow."""
 METADATA = "/metadata/techdocs/default/component"
 ENTITY = "/metadata/entity/default/component"
 STATIC = "/static/docs/default/component"
