@@ -4,13 +4,15 @@
 //
 // Prints a JSON list with one entry per call: {"value": ...} or {"error": {name, message, ...}}. A call is one of
 //   ["metadata", entity] ["entity", entity] ["page", entity, path] ["baseUrl", old, entity, path] ["storageUrl"] ["builder"]
-//   ["sync", entity]                   value: {result, lines}
-//   ["syncHidden", entity, gate]       hides the tab after the first line, removes the file `gate`, and shows the tab again
-//                                      only when ["hiddenUntil"] answers; see below
+//   ["sync", entity]                         value: {result, lines, requests}
+//   ["sync", entity, {gate, published}]      hides the tab after the first line, and shows it again: with a URL `published`
+//                                            when that answers, so that the build ended unseen, else at once. The file
+//                                            `gate`, which the build waits for, is removed while the tab is hidden, or after it
+//                                            is shown.
 //
 // The environment of a browser that the clients use and Node lacks is made here: `window` with timers, and a
 // `document` that can be hidden. The clients, fetch-event-source and ResponseError are the packages' own code.
-import { existsSync, unlinkSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { setTimeout as after } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import packages from './packages.cjs';
@@ -44,35 +46,38 @@ const options = {
     // What core-app-api's fetch API does for a signed-in user.
     fetch: async (url, init = {}) => {
       const headers = { ...init.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
-      sent.push({ url: String(url), lastEventId: headers['last-event-id'] ?? null });
-      return fetch(url, { ...init, headers });
+      const request = { url: String(url), lastEventId: headers['last-event-id'] ?? null, answered: false };
+      sent.push(request);
+      const response = await fetch(url, { ...init, headers });
+      request.answered = true;
+      return response;
     },
   },
 };
 const client = new TechDocsClient(options);
 const storage = new TechDocsStorageClient(options);
 
-async function sync(entity, onLine = () => {}) {
+async function sync(entity, hide) {
   const lines = [];
   const before = sent.length;
   const result = await storage.syncEntityDocs(entity, line => {
     lines.push(line);
-    onLine(lines.length);
+    if (hide && lines.length === 1) hideAndShow(hide, before).catch(error => console.error(error));
   });
-  return { result, lines, requests: sent.slice(before) };
+  return { result, lines, requests: sent.slice(before).filter(({ url }) => url.includes('/sync/')) };
 }
 
-async function syncHidden(entity, gate) {
-  let hidden = false;
-  return sync(entity, async () => {
-    if (hidden) return;
-    hidden = true;
-    document.show(false);
-    // The build goes on, and ends, while nobody listens.
-    if (existsSync(gate)) unlinkSync(gate);
-    await after(3000);
+async function hideAndShow({ gate, published }, before) {
+  document.show(false);
+  if (published) {
+    unlinkSync(gate);
+    while ((await options.fetchApi.fetch(published)).status !== 200) await after(50);
     document.show(true);
-  });
+  } else {
+    document.show(true);
+    while (sent.slice(before).filter(request => request.answered).length < 2) await after(20);
+    unlinkSync(gate);
+  }
 }
 
 const METHODS = {
@@ -83,7 +88,6 @@ const METHODS = {
   storageUrl: () => storage.getStorageUrl(),
   builder: () => storage.getBuilder(),
   sync,
-  syncHidden,
 };
 
 const results = [];
@@ -98,6 +102,5 @@ for (const [method, ...values] of calls) {
     });
   }
 }
-process.stdout.write(JSON.stringify(results));
 // An event stream that was left open does not keep this process.
-process.exit(0);
+process.stdout.write(JSON.stringify(results), () => process.exit(0));
