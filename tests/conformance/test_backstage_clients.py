@@ -98,9 +98,9 @@ async def test_metadata_client_reads_what_the_header_of_a_page_shows(world: Worl
 
 
 async def test_page_client_reads_pages_in_every_folder(world: World) -> None:
-    start, guide, deep = (
+    start, guide, deep = [
         await world.value("page", entity("demo"), path) for path in ("", "guide", "größe/seite eins/")
-    )
+    ]
     assert "The first page" in start
     assert "How it is done" in guide
     assert "A page whose path needs escapes" in deep
