@@ -64,14 +64,14 @@ class Pair:
 
 
 @asynccontextmanager
-async def backstage_pair(folder: Path, **settings: object) -> AsyncIterator[Pair]:
-    """Run both until the context ends, with the sites of demo, other and hidden published. ``settings`` are ours."""
+async def backstage_pair(folder: Path, settings: Mapping[str, object] | None = None) -> AsyncIterator[Pair]:
+    """Run both until the context ends, with the sites of demo, other and hidden published. ``settings`` are more of ours."""
     sources = folder / "sources"
     entities = write_sources(sources)
     keys = make_keys(folder / "keys")
     async with (
         backstage_backend(folder / "oracle", entities, keys=keys) as oracle,
-        in_backstage(folder, entities=entities, sources=sources, keys=keys, **settings) as placed,
+        in_backstage(folder, entities=entities, sources=sources, keys=keys, settings=settings) as placed,
     ):
         known = await credentials(placed.home)
         pair = Pair(Side(oracle.url, known), Side(placed.service.rest, known), oracle, placed)

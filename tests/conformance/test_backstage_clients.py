@@ -69,7 +69,9 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     entities = write_sources(folder / "sources")
     for name in ("held", "left"):
         _add_held(folder / "sources", entities, name, toolchain.gate)
-    async with in_backstage(folder, entities=entities, sources=folder / "sources", **toolchain.settings) as placed:
+    async with in_backstage(
+        folder, entities=entities, sources=folder / "sources", settings=toolchain.settings
+    ) as placed:
         world = World(placed, toolchain, entities, await placed.home.user_token(ALICE))
         await world.value("sync", entity("demo"))
         yield world

@@ -69,6 +69,8 @@ async function sync(entity, hide) {
 
 async function hideAndShow({ gate, published }, before) {
   document.show(false);
+  // fetch-event-source takes a request that is dropped for one that failed if the next has begun before it noticed.
+  await after(100);
   if (published) {
     unlinkSync(gate);
     while ((await options.fetchApi.fetch(published)).status !== 200) await after(50);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,17 @@ class InBackstage:
 
 @asynccontextmanager
 async def in_backstage(
-    folder: Path, *, entities: Path, sources: Path, keys: Path | None = None, **settings: object
+    folder: Path,
+    *,
+    entities: Path,
+    sources: Path,
+    keys: Path | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> AsyncIterator[InBackstage]:
     """Run a backend, and server and bridge in one process that belong to it, until the context ends.
 
     ``entities`` and ``keys`` are those of `backstage_backend`. Entities of ``file:``
-    locations below ``sources`` can be built.
+    locations below ``sources`` can be built. ``settings`` are more of the service's.
     """
     port = free_port()
     address = f"127.0.0.1:{port}"
@@ -65,5 +70,5 @@ async def in_backstage(
             "bridge_cors_origins": [ORIGIN],
             "server_drain_seconds": 1,
         }
-        async with running("serve", folder / "service", **given | settings) as service:
+        async with running("serve", folder / "service", **given | dict(settings or {})) as service:
             yield InBackstage(service, home)
