@@ -1,4 +1,4 @@
-"""Where this service answers otherwise than Backstage's TechDocs plugin, and the rule of ours that asks for it."""
+"""What a difference between two answers is that is meant."""
 
 from __future__ import annotations
 
@@ -29,6 +29,3 @@ class Difference:
 
 def _fits(pattern: str, text: str) -> bool:
     return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), text, re.DOTALL) is not None
-
-
-DIFFERENCES: tuple[Difference, ...] = ()

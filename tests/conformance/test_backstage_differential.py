@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 
 from tests.conformance.backstage_answers import differences, facts_of
-from tests.conformance.backstage_differences import DIFFERENCES, Difference
+from tests.conformance.backstage_differences import Difference
 from tests.conformance.backstage_pair import backstage_pair
 from tests.conformance.backstage_requests import requests
+from tests.conformance.backstage_rules import DIFFERENCES
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -57,4 +58,4 @@ async def test_listed_difference_is_one(found: Found, known: Difference) -> None
         for pattern in known.patterns_for(name)
         if any(known.allows(*fact) for fact in facts)
     }
-    assert used == set(known.requests), "these requests are answered as Backstage does"
+    assert used == set(known.requests), f"{set(known.requests) - used}: answered as Backstage does"
