@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from techdocs_bridge.status import HTTPProblem
+from techdocs_bridge.status import HTTPProblem, JSONValue
 from techdocs_bridge.transcoding.percent import PercentInvalid, decode
 
 _METADATA = "techdocs.v1.DocsService.GetSiteMetadata"
@@ -32,7 +32,8 @@ def entity_ref(namespace: str, kind: str, name: str) -> str:
 
 def in_backstage_words(problem: HTTPProblem, method: str, ref: str) -> HTTPProblem:
     """Return the problem of a call as Backstage's backend would tell it. ``ref`` is that of `entity_ref`."""
-    words = _WORDS.get((method, problem.reason))
+    reason = "ENTITY_NOT_FOUND" if _is_no_name(problem) else problem.reason
+    words = _WORDS.get((method, reason))
     return words(problem, ref) if words else problem
 
 
@@ -57,8 +58,24 @@ def path_problem(problem: HTTPProblem, ref: str) -> HTTPProblem:
     return replace(problem, message=f"Content not found for {ref}")
 
 
+def _is_no_name(problem: HTTPProblem) -> bool:
+    """Return whether nothing is wrong but that no entity can have this name: to Backstage it is one there is not."""
+    fields = [
+        str(violation.get("field", ""))
+        for detail in problem.details
+        for violation in _listed(detail.get("fieldViolations"))
+    ]
+    return problem.reason == "FIELD_INVALID" and bool(fields) and all(field.startswith("entity.") for field in fields)
+
+
+def _listed(violations: JSONValue) -> list[dict[str, JSONValue]]:
+    return (
+        [violation for violation in violations if isinstance(violation, dict)] if isinstance(violations, list) else []
+    )
+
+
 def _no_metadata(problem: HTTPProblem, ref: str) -> HTTPProblem:
-    return replace(problem, message=f"Unable to get metadata for '{ref}'")
+    return replace(problem, message=f"Unable to get metadata for '{ref}'", status=404)
 
 
 def _no_metadata_because(cause_name: str, cause: Callable[[HTTPProblem, str], str]) -> _Words:
@@ -71,7 +88,7 @@ def _no_metadata_because(cause_name: str, cause: Callable[[HTTPProblem, str], st
 
 
 def _said(message: str) -> _Words:
-    return lambda problem, ref: replace(problem, message=message.format(ref=ref))
+    return lambda problem, ref: replace(problem, message=message.format(ref=ref), status=404)
 
 
 def _own_words(problem: HTTPProblem, ref: str) -> str:
