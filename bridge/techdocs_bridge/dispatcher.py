@@ -206,7 +206,7 @@ def _query(match: Found, exchange: Exchange) -> bytes:
     """
     if match.route.full_name == _CONTENT:
         return b"&".join(part for part in exchange.query.split(b"&") if part.startswith(b"revision="))
-    if exchange.is_mounted and match.route.template.text.startswith(_BACKSTAGE):
+    if exchange.is_mounted and match.route.http_method == "GET" and match.route.template.text.startswith(_BACKSTAGE):
         fields = match.route.method.input_type.fields
         known = {name.encode() for field in fields for name in (field.name, field.json_name)}
         return b"&".join(part for part in exchange.query.split(b"&") if re.split(rb"[=.]", part)[0] in known)
