@@ -15,7 +15,7 @@ from techdocs_bridge.client import ServerClient
 from techdocs_bridge.cross_origin import CrossOriginMiddleware
 from techdocs_bridge.dispatcher import Dispatcher
 from techdocs_bridge.middleware import BodyLimitMiddleware, ProblemMiddleware, RequestMiddleware
-from techdocs_bridge.own_paths import own_paths
+from techdocs_bridge.own_paths import OwnPaths
 from techdocs_bridge.page_cache.site_memory import SiteMemory, following
 from techdocs_bridge.probes import Readiness
 from techdocs_bridge.replay import ReplayMiddleware
@@ -47,7 +47,7 @@ def create_app(
             ServerClient(settings, memory.observer if memory else None) as client,
             following(client, memory, settings),
         ):
-            paths = own_paths(settings, table, Readiness(client, unready))
+            paths = OwnPaths(settings, table, client, Readiness(client, unready))
             every_path.dispatcher = Dispatcher(settings, table, client, paths, stopping)
             yield
 

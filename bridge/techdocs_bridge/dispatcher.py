@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from google.protobuf.message import Message
 from starlette.types import Receive, Scope, Send
 
 from techdocs_bridge.backstage.credentials import AuthorizationUnusable, authorization
-from techdocs_bridge.backstage.problems import entity_ref, in_backstage_words, path_problem
+from techdocs_bridge.backstage.problems import entity_ref, in_backstage_words, path_problem, static_ref
 from techdocs_bridge.backstage.static_docs import page_problem
 from techdocs_bridge.bound_call import BoundCall
 from techdocs_bridge.client import CallContext, ServerClient
@@ -21,7 +22,7 @@ from techdocs_bridge.event_stream import EventStreams
 from techdocs_bridge.exchange import Exchange, read_body, while_connected
 from techdocs_bridge.json_answers import answer_unary
 from techdocs_bridge.json_lines import LineStreams
-from techdocs_bridge.own_paths import OwnPath
+from techdocs_bridge.own_paths import OwnPath, OwnPaths
 from techdocs_bridge.refusals import (
     authorization_unusable,
     body_too_slow,
@@ -33,7 +34,7 @@ from techdocs_bridge.refusals import (
     unsupported_media_type,
 )
 from techdocs_bridge.settings import BridgeSettings
-from techdocs_bridge.site_metadata import StoredMetadata, asks_for_stored_form
+from techdocs_bridge.site_metadata import VARY, StoredMetadata, asks_for_stored_form
 from techdocs_bridge.status import HTTPProblem
 from techdocs_bridge.transcoding.binding import RequestInvalid, UnsupportedMediaType, build_request
 from techdocs_bridge.transcoding.http_rules import Route
@@ -56,7 +57,7 @@ class Dispatcher:
         settings: BridgeSettings,
         table: RouteTable,
         client: ServerClient,
-        own_paths: Mapping[bytes, OwnPath],
+        own_paths: OwnPaths,
         draining: asyncio.Event,
     ) -> None:
         self._settings = settings
@@ -74,7 +75,7 @@ class Dispatcher:
         """Answer one request."""
         exchange = Exchange.of(scope)
         try:
-            own_path = self._own_paths.get(exchange.path)
+            own_path = self._own_paths.find(exchange)
             if own_path is not None:
                 await self._answer_own(own_path, exchange, send)
             else:
@@ -85,16 +86,23 @@ class Dispatcher:
             raise
 
     async def _answer_own(self, own_path: OwnPath, exchange: Exchange, send: Send) -> None:
-        if exchange.method in ("GET", "HEAD"):
-            await own_path(exchange, send)
+        answer = own_path.get("GET" if exchange.method == "HEAD" else exchange.method)
+        if answer is None:
+            await _answer_other_method(exchange, tuple(sorted({*own_path, "HEAD"})), send)
+        elif exchange.is_mounted:
+            with self._requests.taken():
+                await answer(exchange, send)
         else:
-            await _answer_other_method(exchange, ("GET", "HEAD"), send)
+            # Probes are answered however much there is to do.
+            await answer(exchange, send)
 
     async def _answer_routed(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         try:
             match = self._table.find(exchange.method, exchange.path, mount=self._settings.mount)
         except PathInvalid as error:
-            raise path_invalid(str(error)) from error
+            problem = path_invalid(str(error))
+            ref = static_ref(exchange.api_path) if exchange.is_mounted and exchange.is_static else ""
+            raise (path_problem(problem, ref) if ref else problem) from error
         if isinstance(match, WrongMethod):
             await _answer_other_method(exchange, match.allow, send)
         elif isinstance(match, NoRoute):
@@ -126,7 +134,7 @@ class Dispatcher:
         elif route.server_streaming:
             await self._lines.answer(route, call, send)
         else:
-            await answer_unary(self._client, route, call, send)
+            await answer_unary(self._client, route, call, send, headers=VARY if route.full_name == _METADATA else ())
 
     def _slots(self, route: Route) -> _Slots:
         """Event streams stay long and cost little; content is streamed but ends by itself."""
@@ -181,7 +189,7 @@ def _request(match: Found, exchange: Exchange, body: bytes) -> Message:
         return build_request(
             match.route,
             match.variables,
-            query=_revision_only(exchange.query) if is_content else exchange.query,
+            query=_query(match, exchange),
             body=b"" if is_content else body,
             content_type=exchange.headers.get("content-type"),
         )
@@ -191,13 +199,19 @@ def _request(match: Found, exchange: Exchange, body: bytes) -> Message:
         raise unsupported_media_type(str(error)) from error
 
 
-def _revision_only(query: bytes) -> bytes:
-    """Keep what the API means by a query on content.
+def _query(match: Found, exchange: Exchange) -> bytes:
+    """Keep what the API means by a query.
 
     Links inside a site have queries of their own (``?h=term``, ``style.css?v=2``), and conditions and ranges come as
-    headers.
+    headers. Backstage's own paths have no queries, so what is none of ours there is of no interest either.
     """
-    return b"&".join(part for part in query.split(b"&") if part.startswith(b"revision="))
+    if match.route.full_name == _CONTENT:
+        return b"&".join(part for part in exchange.query.split(b"&") if part.startswith(b"revision="))
+    if exchange.is_mounted and match.route.http_method == "GET" and match.route.template.text.startswith(_BACKSTAGE):
+        fields = match.route.method.input_type.fields
+        known = {name.encode() for field in fields for name in (field.name, field.json_name)}
+        return b"&".join(part for part in exchange.query.split(b"&") if re.split(rb"[=.]", part)[0] in known)
+    return exchange.query
 
 
 def _authorization(exchange: Exchange, *, is_content: bool) -> str:

@@ -81,7 +81,8 @@ class Proxies:
 
 
 def _listed(headers: Headers, name: str) -> list[str]:
-    return [part.strip() for value in headers.getlist(name) for part in value.split(",")]
+    # Spaces and tabs only: to Python, latin-1 has more white space than HTTP does (RFC 9110, section 5.6.3).
+    return [part.strip(" \t") for value in headers.getlist(name) for part in value.split(",")]
 
 
 def _nth(values: Sequence[str], hops: int) -> str:

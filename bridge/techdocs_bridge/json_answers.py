@@ -16,15 +16,22 @@ from techdocs_bridge.transcoding.http_rules import Route
 from techdocs_bridge.transcoding.rendering import render
 
 
-async def answer_unary(client: ServerClient, route: Route, call: BoundCall, send: Send) -> None:
-    """Answer with the message of a method. Answers to GET can be asked for conditionally.
+async def answer_unary(
+    client: ServerClient,
+    route: Route,
+    call: BoundCall,
+    send: Send,
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
+    """Answer with the message of a method. Answers to GET can be asked for conditionally, and have ``headers``.
 
     Raises:
         HTTPProblem: the call failed.
     """
     rendered = render(route, await client.call(call.method, call.request, call.context))
     if call.exchange.method in ("GET", "HEAD"):
-        await send_document(call.exchange, rendered.content_type, rendered.body, send)
+        await send_document(call.exchange, rendered.content_type, rendered.body, send, headers=headers)
     else:
         await send_body(200, rendered.content_type, rendered.body, send, cache_control="no-store")
 

@@ -23,7 +23,8 @@ from techdocs_bridge.status import HTTPProblem
 _MEDIA_TYPE = "application/json"
 _STORED = "techdocs_metadata.json"
 _READ = docs_pb2.DESCRIPTOR.services_by_name["DocsService"].methods_by_name["ReadContent"]
-_VARY = ((b"vary", b"accept"),)
+VARY = ((b"vary", b"accept"),)
+"""What both forms of the answer have."""
 
 
 def asks_for_stored_form(exchange: Exchange) -> bool:
@@ -49,7 +50,7 @@ class StoredMetadata:
         if not isinstance(described, docs_pb2.GetSiteMetadataResponse):
             raise defect(f"{call.method.full_name} has no metadata")
         body = await self._stored(call, described.revision) or _told(described.metadata)
-        await send_document(call.exchange, _MEDIA_TYPE, body, send, headers=_VARY)
+        await send_document(call.exchange, _MEDIA_TYPE, body, send, headers=VARY)
 
     async def _stored(self, call: BoundCall, revision: str) -> bytes:
         """Return the stored document, or nothing when there is none that could be handed on."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from techdocs_server.access_graph import make_access, make_auth_servicer, make_authenticator, make_own_keys
-from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
@@ -18,6 +17,7 @@ from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.postgresql_feed import PostgreSQLFeed
 from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
 from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
+from techdocs_server.adapters.records.sql_site_checks import SqlSiteChecks
 from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.adapters.reuse.local import LocalReuseStates
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
@@ -29,6 +29,7 @@ from techdocs_server.build_tools import (
     make_source_hosts,
 )
 from techdocs_server.capabilities import capabilities
+from techdocs_server.catalog_graph import make_catalog
 from techdocs_server.classic_tools import make_mirror
 from techdocs_server.collector import make_collector
 from techdocs_server.domain.errors import StorageUnavailable
@@ -47,6 +48,7 @@ from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.checking import Checking
 from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
@@ -146,8 +148,8 @@ class TechDocsService:
         removal = FolderRemoval(folder / "removed")
         self._own(removal.close)
         workspaces = LocalWorkspaces(folder / "workspaces", removal=removal)
-        catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}), source_hosts=hosts)
-        self._own(catalog.close)
+        own_keys = make_own_keys(stores.database, clock)
+        catalog = make_catalog(settings, folder, hosts, own_keys.tokens, self._own_async)
         preparer = make_preparer(
             settings, hosts, excluded=frozenset({folder}), scratch=folder / "workspaces", own=self._own
         )
@@ -155,7 +157,8 @@ class TechDocsService:
         self._own(files.close)
         generator = await make_generator(settings, folder / "workspaces")
         self._own_async(generator.close)
-        if self._parts.builds:
+        builds_sites = settings.builder == "local"
+        if self._parts.builds and builds_sites:
             generator.preload()
 
         events, sites, builds = stores.events, stores.sites, stores.builds
@@ -187,19 +190,26 @@ class TechDocsService:
             worker=process_name(),
             hands_over=self._is_shared,
         )
-        starter = BuildStarter(sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock)
+        starter = BuildStarter(
+            sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock, builds=builds_sites
+        )
         syncer = SiteSyncer(
-            sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
+            sources=sources,
+            sites=sites,
+            starter=starter,
+            events=events,
+            back_off=BackOff(builds, clock),
+            checking=Checking(SqlSiteChecks(stores.database), sites, clock),
+            builds=builds_sites,
         )
         self._refresher = self._make_refresher(sources, syncer)
         listings = Listings(sites, builds, SqlChangeRecords(stores.database), reader)
         self._collector = make_collector(settings, stores.database, sites, stores.blobs, self._variant_store, clock)
-        own_keys = make_own_keys(stores.database, clock)
         authenticator = make_authenticator(settings, clock, self._own_async)
         servicers = Servicers(
             docs=DocsServicer(
                 reader=reader,
-                describer=SiteDescriber(reader, catalog),
+                describer=SiteDescriber(reader, catalog, checks_entities=settings.catalog_type == "backstage"),
                 listings=listings,
                 max_unary_bytes=MAX_UNARY_BYTES,
                 valid_seconds=CATALOG_VALID_SECONDS if settings.policy == "catalog" else DEFAULT_VALID_SECONDS,

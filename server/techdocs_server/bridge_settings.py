@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 import pydantic
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from techdocs_server.access_settings import AccessSettings
+from techdocs_server.catalog_settings import CatalogSettings
 
 _ORIGIN = re.compile(
     r"https?://[A-Za-z0-9.*-]*[A-Za-z0-9-][A-Za-z0-9.*-]*(?::[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](?::[0-9]{1,5})?"
 )
 
 
-class RESTSettings(AccessSettings):
+class RESTSettings(CatalogSettings):
     """What the bridge does besides carrying requests to a server."""
 
     bridge_external_url: str = Field(

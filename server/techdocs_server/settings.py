@@ -94,9 +94,6 @@ class Settings(RESTSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
     data_directory: Path = Field(default=Path(".techdocs"), description="where sites, records and workspaces are kept")
-    catalog: Path = Field(
-        default=Path("catalog-info.yaml"), description="a catalog-info.yaml file, or a folder that is searched for them"
-    )
 
     server_listen: Listen = Field(default=ListenAddress("127.0.0.1", 7070), description="where gRPC listens")
     server_drain_seconds: PositiveFloat = Field(

@@ -64,7 +64,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NO_DOCS_SOURCE: _ErrorReason.ValueType  # 14
     """FAILED_PRECONDITION: the entity names no documentation source, or one that
     this server does not build. The message says what to write instead.
+    Metadata: cause_name and cause_message, sync_message, in Backstage's words.
     """
+    ERROR_REASON_BUILDER_DISABLED: _ErrorReason.ValueType  # 15
+    """FAILED_PRECONDITION: this server builds nothing; sites are published to it."""
     ERROR_REASON_BLOBS_MISSING: _ErrorReason.ValueType  # 18
     """FAILED_PRECONDITION: files of a publish were neither sent nor stored for
     this entity. Metadata: count. Ask FindMissingBlobs, then repeat.
@@ -78,7 +81,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     not current. Look at the site, then sync or publish again.
     """
     ERROR_REASON_BUILD_FAILED: _ErrorReason.ValueType  # 23
-    """ABORTED: the build failed. Metadata: build, phase; its events tell why."""
+    """ABORTED: the build failed. Metadata: build, phase, and cause as in
+    BuildFailure.reason; its events tell why.
+    """
     ERROR_REASON_BUILD_CANCELLED: _ErrorReason.ValueType  # 24
     """ABORTED: the build was cancelled."""
     ERROR_REASON_RANGE_NOT_SATISFIABLE: _ErrorReason.ValueType  # 25
@@ -167,7 +172,10 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 13
 ERROR_REASON_NO_DOCS_SOURCE: ErrorReason.ValueType  # 14
 """FAILED_PRECONDITION: the entity names no documentation source, or one that
 this server does not build. The message says what to write instead.
+Metadata: cause_name and cause_message, sync_message, in Backstage's words.
 """
+ERROR_REASON_BUILDER_DISABLED: ErrorReason.ValueType  # 15
+"""FAILED_PRECONDITION: this server builds nothing; sites are published to it."""
 ERROR_REASON_BLOBS_MISSING: ErrorReason.ValueType  # 18
 """FAILED_PRECONDITION: files of a publish were neither sent nor stored for
 this entity. Metadata: count. Ask FindMissingBlobs, then repeat.
@@ -181,7 +189,9 @@ ERROR_REASON_REVISION_CONFLICT: ErrorReason.ValueType  # 22
 not current. Look at the site, then sync or publish again.
 """
 ERROR_REASON_BUILD_FAILED: ErrorReason.ValueType  # 23
-"""ABORTED: the build failed. Metadata: build, phase; its events tell why."""
+"""ABORTED: the build failed. Metadata: build, phase, and cause as in
+BuildFailure.reason; its events tell why.
+"""
 ERROR_REASON_BUILD_CANCELLED: ErrorReason.ValueType  # 24
 """ABORTED: the build was cancelled."""
 ERROR_REASON_RANGE_NOT_SATISFIABLE: ErrorReason.ValueType  # 25

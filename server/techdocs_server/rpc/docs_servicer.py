@@ -54,7 +54,9 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         self, request: docs_pb2.GetSiteMetadataRequest, context: Context
     ) -> docs_pb2.GetSiteMetadataResponse:
         """See docs.proto."""
-        metadata, view = await self._describer.site(entity_ref(request.entity), request.revision)
+        metadata, view = await self._describer.site(
+            entity_ref(request.entity), request.revision, viewer=current_principal()
+        )
         return docs_pb2.GetSiteMetadataResponse(
             metadata=docs_pb2.SiteMetadata(
                 site_name=metadata.site_name,

@@ -21,6 +21,11 @@ from techdocs_server.services.patience import IN_BUILDS
 from techdocs_server.services.publishing import Publisher, SiteToPublish
 from techdocs_server.services.sources import Sources
 
+# As Backstage's own builder begins its steps, for those who look for them in a log (techdocs-backend, DocsBuilder).
+_STEP_1 = "Step 1 of 3: Preparing docs for entity {}"
+_STEP_2 = "Step 2 of 3: Generating docs for entity {}"
+_STEP_3 = "Step 3 of 3: Publishing docs for entity {}"
+
 
 @dataclass(frozen=True, slots=True)
 class BuildLimits:
@@ -68,6 +73,7 @@ class SiteBuilder:
         # The pointer is read before the source: whatever moves it from here on makes this publish lose.
         pointer = await IN_BUILDS.until_answered(lambda: self._sites.pointer(entity))
         await journal.move(BuildState.PREPARING)
+        journal.say(_STEP_1.format(entity))
         source = (await self._sources.find(entity, viewer=INTERNAL)).source
         async with self._workspaces.open() as workspace:
             tree, output = workspace / "source", workspace / "site"
@@ -85,6 +91,7 @@ class SiteBuilder:
                 await journal.succeed(revision=pointer.revision, updated=False)
                 return
             await journal.move(BuildState.GENERATING)
+            journal.say(_STEP_2.format(entity))
             left = self._folder_for_the_next_build(workspace)
             generated = await self._generator.generate(
                 GenerateRequest(
@@ -106,6 +113,7 @@ class SiteBuilder:
                 full_build_reason=self._full_build_reason(journal.build, generated),
             )
             await journal.move(BuildState.PUBLISHING)
+            journal.say(_STEP_3.format(entity))
             published = await self._publisher.publish(
                 SiteToPublish(
                     entity,

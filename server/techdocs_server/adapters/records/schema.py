@@ -40,6 +40,9 @@ sites = Table(
     Column("update_time", UTCDateTime),
     # The version that the object store knows of, for the day on which this database is lost.
     Column("saved_version", BigInteger, nullable=False, server_default="0"),
+    # When the site was last found to be what its source makes, and the version that was found so.
+    Column("check_time", UTCDateTime),
+    Column("checked_version", BigInteger),
     UniqueConstraint("namespace", "kind", "name", name="sites_entity"),
 )
 
