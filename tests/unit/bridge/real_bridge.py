@@ -93,6 +93,8 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
     """Fails every call before its first message."""
     failure_after_first: grpc.Status | None = None
     """Fails reads after their first message."""
+    fails_from_offset: int = 0
+    """Where a read must begin, or further on, to fail so."""
     extra_bytes: bytes = b""
     """Sent at the end of every content, though nobody announced it."""
     missing_bytes: int = 0
@@ -105,6 +107,8 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
     last_modified: datetime | None = None
     """Of every file."""
     private: bool = False
+    gone_revisions: int = 0
+    """How many more requests for a revision by name find it gone."""
     requests: list[ReadRequest] = field(default_factory=list)
     metadata: list[dict[str, str | bytes]] = field(default_factory=list)
     cancelled: int = 0
@@ -122,7 +126,8 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
         if not found.has_body:
             yield first
             return
-        async for message in self._messages(first, found.body, context):
+        fails = request.read_offset >= self.fails_from_offset
+        async for message in self._messages(first, found.body, context, self.failure_after_first if fails else None):
             yield message
 
     async def GetContent(self, request: docs_pb2.GetContentRequest, context: Context) -> docs_pb2.GetContentResponse:
@@ -145,6 +150,9 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
         self.metadata.append(dict(context.invocation_metadata() or ()))
         if self.failure:
             await context.abort_with_status(self.failure)
+        if request.revision and self.gone_revisions:
+            self.gone_revisions -= 1
+            await context.abort_with_status(status(grpc.StatusCode.NOT_FOUND, "it is gone", "REVISION_NOT_FOUND"))
         path = next((p for p in (request.path, f"{request.path}/index.html".lstrip("/")) if p in self.files), None)
         if request.path.endswith("/"):
             path = f"{request.path}index.html"
@@ -183,13 +191,13 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
         return Found(info, encoded, part, body, has_body=request.view != docs_pb2.CONTENT_VIEW_INFO)
 
     async def _messages(
-        self, first: docs_pb2.ReadContentResponse, part: bytes, context: Context
+        self, first: docs_pb2.ReadContentResponse, part: bytes, context: Context, failure: grpc.Status | None
     ) -> AsyncIterator[docs_pb2.ReadContentResponse]:
         part = part[: len(part) - self.missing_bytes] + self.extra_bytes
         first.body.data = part[: self.chunk_bytes]
         yield first
-        if self.failure_after_first:
-            await context.abort_with_status(self.failure_after_first)
+        if failure:
+            await context.abort_with_status(failure)
         try:
             for at in range(self.chunk_bytes, len(part), self.chunk_bytes):
                 if self.gate:
