@@ -58,8 +58,8 @@ class Requests:
     status: int = 200
 
     async def check(self, *, connections: int) -> None:
-        """Ask for a second and raise `RuntimeError` when an answer has another status. Warms the caches, too."""
-        output = await self._run(connections=connections, seconds=1, counting=_COUNTING)
+        """Ask for three seconds and raise `RuntimeError` when an answer has another status. Warms the caches, too."""
+        output = await self._run(connections=connections, seconds=3, counting=_COUNTING)
         statuses = {int(status) for status, _ in _STATUSES.findall(output)}
         if statuses != {self.status}:
             raise RuntimeError(f"{self.base}{self.paths[0]}: wanted {self.status} only:\n{output}")
