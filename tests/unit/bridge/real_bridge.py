@@ -107,10 +107,14 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
     last_modified: datetime | None = None
     """Of every file."""
     private: bool = False
+    part_content: bytes | None = None
+    """What parts are of, in place of the file that is told of."""
     gone_revisions: int = 0
     """How many more requests for a revision by name find it gone."""
     requests: list[ReadRequest] = field(default_factory=list)
     metadata: list[dict[str, str | bytes]] = field(default_factory=list)
+    waiting: int = 0
+    """Reads that have come to the gate."""
     cancelled: int = 0
     sent_messages: int = 0
 
@@ -148,17 +152,15 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
     async def _found(self, request: ReadRequest, context: Context) -> Found:
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
-        if self.failure:
-            await context.abort_with_status(self.failure)
-        if request.revision and self.gone_revisions:
-            self.gone_revisions -= 1
-            await context.abort_with_status(status(grpc.StatusCode.NOT_FOUND, "it is gone", "REVISION_NOT_FOUND"))
+        await self._fail_as_told(request, context)
         path = next((p for p in (request.path, f"{request.path}/index.html".lstrip("/")) if p in self.files), None)
         if request.path.endswith("/"):
             path = f"{request.path}index.html"
         if path is None or path not in self.files:
             await self._missing(request, context)
         media_type, content = self.files[str(path)]
+        if request.read_limit and self.part_content is not None:
+            content = self.part_content
         info = docs_pb2.ContentInfo(
             path=path,
             revision=request.revision or REVISION,
@@ -201,6 +203,7 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
         try:
             for at in range(self.chunk_bytes, len(part), self.chunk_bytes):
                 if self.gate:
+                    self.waiting += 1
                     await self.gate.wait()
                 message = docs_pb2.ReadContentResponse()
                 message.body.data = part[at : at + self.chunk_bytes]
@@ -209,6 +212,13 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
             raise
+
+    async def _fail_as_told(self, request: ReadRequest, context: Context) -> None:
+        if self.failure:
+            await context.abort_with_status(self.failure)
+        if request.revision and self.gone_revisions:
+            self.gone_revisions -= 1
+            await context.abort_with_status(status(grpc.StatusCode.NOT_FOUND, "it is gone", "REVISION_NOT_FOUND"))
 
     async def _missing(self, request: ReadRequest, context: Context) -> NoReturn:
         revision = request.revision or REVISION

@@ -313,7 +313,7 @@ async def test_client_that_leaves_cancels_the_read(server: Server, bridge: Bridg
     server.docs.gate = asyncio.Event()
     _, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
     writer.write(b"GET /api/techdocs/docs/default/component/x/ HTTP/1.1\r\nhost: x\r\n\r\n")
-    await eventually(lambda: server.docs.requests, what="the read has begun")
+    await eventually(lambda: server.docs.waiting, what="the read has begun")
     writer.close()
     await eventually(lambda: server.docs.cancelled == 1, what="the read was cancelled")
 

@@ -133,6 +133,23 @@ async def test_small_content_is_one_message(server: Server, client: httpx.AsyncC
     assert request.max_data_bytes == 256 * 1024
 
 
+@pytest.mark.parametrize("wanted", ["bytes=0-3", "bytes=0-3,5-6", "bytes=0-13"])
+@pytest.mark.parametrize("other", [b"<h1>Other</h1>", b"<h1>", PAGE + b" and more"], ids=["same size", "less", "more"])
+async def test_parts_of_another_content_are_never_sent(
+    server: Server, client: httpx.AsyncClient, wanted: str, other: bytes
+) -> None:
+    server.docs.part_content = other
+    answer = await client.get(URL, headers={"range": wanted})
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/json")
+
+
+async def test_small_content_that_ends_early_is_an_error_in_words(server: Server, client: httpx.AsyncClient) -> None:
+    server.docs.chunk_bytes, server.docs.missing_bytes = 100, 1
+    for headers in (IDENTITY, {"range": "bytes=0-9"}):
+        answer = await client.get(URL, headers=headers)
+        assert (answer.status_code, answer.json()["response"]) == (500, {"statusCode": 500})
+
+
 @pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=0-3,5-6"])
 async def test_part_with_other_bytes_than_announced_is_broken_off(server: Server, bridge: Bridge, wanted: str) -> None:
     server.docs.missing_bytes = 1
