@@ -95,10 +95,14 @@ class ExternalAccessSettings(pydantic.BaseModel):
         for name in sorted(needed):
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: must be set where type is {self.type}")
-        for name in sorted(self.model_fields_set - needed - allowed - common):
-            raise ValueError(f"{name}: means nothing where type is {self.type}")
+        # By their values: check-config prints what is not set as well.
+        for name in sorted(set(type(self).model_fields) - needed - allowed - common):
+            if getattr(self, name):
+                raise ValueError(f"{name}: means nothing where type is {self.type}")
         if self.token is not None and len(self.token.get_secret_value()) < _FEWEST_TOKEN_CHARACTERS:
             raise ValueError(f"token: must have at least {_FEWEST_TOKEN_CHARACTERS} characters")
+        if self.token is not None and set(self.token.get_secret_value()) == {"*"}:
+            raise ValueError("token: is what check-config shows in place of the token; write the token itself")
         if self.token is not None and re.search(r"\s", self.token.get_secret_value()):
             raise ValueError("token: must have no spaces")
         if self.secret is not None:

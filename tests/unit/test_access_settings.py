@@ -102,6 +102,7 @@ STATIC = '[[external_access]]\ntype = "static"\n'
         (STATIC + 'subject = "ci"', "external_access.0 (TECHDOCS_EXTERNAL_ACCESS): token: must be set"),
         (STATIC + 'token = "12345678"', "external_access.0 (TECHDOCS_EXTERNAL_ACCESS): subject: must be set"),
         (STATIC + 'token = "1234567"\nsubject = "ci"', "at least 8 characters"),
+        (STATIC + 'token = "**********"\nsubject = "ci"', "in place of the token"),
         (STATIC + 'token = "1234 5678"\nsubject = "ci"', "no spaces"),
         (STATIC + 'token = "12345678"\nsubject = "c i"', "external_access.0.subject"),
         (STATIC + 'token = "12345678"\nsubject = "ci"\nurl = "http://host"', "url: means nothing where type is static"),

@@ -12,15 +12,14 @@
     │   └── StreamOrderInvalid, ManifestRefused, SentBytesMismatch (publish_errors.py)
     ├── NotFound               the thing is not there, and that is certain
     │   ├── EntityNotFound
-    │   │   └── EntityWithoutUID
+    │   │   └── EntityWithoutUID (sync_errors.py)
     │   ├── SiteNotFound
     │   ├── RevisionNotFound
     │   ├── ContentNotFound
     │   └── BuildNotFound
     ├── Conflict               the state of the thing forbids it now
     │   ├── RequestIdReused
-    │   ├── NoDocsSource
-    │   ├── BuilderDisabled
+    │   ├── NoDocsSource, BuilderDisabled (sync_errors.py)
     │   ├── PublishDisabled, BlobsMissing (publish_errors.py)
     │   ├── BuildInProgress
     │   ├── ETagMismatch
@@ -57,7 +56,6 @@ dispatcher records it and waiters get `BuildFailed`).
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -118,13 +116,6 @@ class EntityNotFound(NotFound):
         super().__init__(message or f"the catalog has no entity {ref}", metadata={"entity": ref})
 
 
-class EntityWithoutUID(EntityNotFound):
-    """The catalog gives the entity no id, so it is not one that it keeps."""
-
-    def __init__(self, ref: str) -> None:
-        super().__init__(ref, f"the catalog gives {ref} no metadata.uid, so it cannot be synced")
-
-
 class SiteNotFound(NotFound):
     """Nothing is published for the entity."""
 
@@ -174,27 +165,6 @@ class RequestIdReused(Conflict):
 
     def __init__(self) -> None:
         super().__init__("request_id was used before for another request; make a new one")
-
-
-class NoDocsSource(Conflict):
-    """The entity names no documentation source that this server builds.
-
-    ``details`` are what Backstage's clients know the problem as (`KnownProblem`).
-    """
-
-    reason = "NO_DOCS_SOURCE"
-
-    def __init__(self, ref: str, problem: str, *, details: Mapping[str, str] | None = None) -> None:
-        super().__init__(f"{ref} has no documentation source: {problem}", metadata={"entity": ref, **(details or {})})
-
-
-class BuilderDisabled(Conflict):
-    """This server builds nothing."""
-
-    reason = "BUILDER_DISABLED"
-
-    def __init__(self) -> None:
-        super().__init__("this server builds no documentation (builder is external); publish the site to it instead")
 
 
 class BuildInProgress(Conflict):

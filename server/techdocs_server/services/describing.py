@@ -5,9 +5,10 @@ from __future__ import annotations
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.classic_errors import ContentReplaced
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import ContentCorrupt, NoDocsSource
+from techdocs_server.domain.errors import ContentCorrupt
 from techdocs_server.domain.principal import Principal
 from techdocs_server.domain.site_metadata import METADATA_PATH, SiteMetadata
+from techdocs_server.domain.sync_errors import NoDocsSource
 from techdocs_server.ports.catalog import Catalog
 from techdocs_server.services.classic_metadata import classic_metadata
 from techdocs_server.services.classic_sites import ClassicView

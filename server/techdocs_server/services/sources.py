@@ -8,9 +8,9 @@ from pathlib import Path
 
 from techdocs_server.domain.catalog_entity import CatalogEntity, SourceRef
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import EntityWithoutUID, NoDocsSource
 from techdocs_server.domain.principal import Principal
 from techdocs_server.domain.source_etag import source_etag
+from techdocs_server.domain.sync_errors import EntityWithoutUID, NoDocsSource
 from techdocs_server.ports.catalog import Catalog
 from techdocs_server.ports.generator import SiteGenerator
 from techdocs_server.ports.sources import PreparedSource, SourcePreparer

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from techdocs_server.domain.build import Build, BuildEvent, BuildTrigger
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import BuilderDisabled, BuildNotFound, BuildQueueFull, RequestIdReused
+from techdocs_server.domain.errors import BuildNotFound, BuildQueueFull, RequestIdReused
 from techdocs_server.domain.principal import Principal
+from techdocs_server.domain.sync_errors import BuilderDisabled
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.queue import BuildQueue
 from techdocs_server.ports.records import BuildRecords

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 from techdocs.v1 import errors_pb2
-from techdocs_server.domain import access_errors, errors, publish_errors, upkeep_errors
+from techdocs_server.domain import access_errors, errors, publish_errors, sync_errors, upkeep_errors
 from techdocs_server.domain.errors import TechDocsError
 from techdocs_server.rpc.status import DOMAIN, internal_status, make_status, status_of
 
@@ -23,7 +23,8 @@ SAMPLES: tuple[TechDocsError, ...] = (
     errors.ContentNotFound("component:default/x", "ab" * 32, "a.html"),
     errors.BuildNotFound("builds/x"),
     errors.RequestIdReused(),
-    errors.NoDocsSource("component:default/x", "there is no annotation"),
+    sync_errors.NoDocsSource("component:default/x", "there is no annotation"),
+    sync_errors.BuilderDisabled(),
     errors.BuildInProgress("component:default/x", "builds/x"),
     errors.ETagMismatch("component:default/x", '"1"'),
     errors.RevisionConflict("component:default/x"),
@@ -54,7 +55,7 @@ SAMPLES: tuple[TechDocsError, ...] = (
 
 def concrete_errors() -> set[type[TechDocsError]]:
     """Return every class of the tree that has a reason of its own."""
-    modules = (access_errors, errors, publish_errors, upkeep_errors)
+    modules = (access_errors, errors, publish_errors, sync_errors, upkeep_errors)
     members = [kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)]
     classes = {kind for kind in members if issubclass(kind, TechDocsError)}
     return {kind for kind in classes if "reason" in vars(kind)}

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from techdocs_server.domain.build import BuildEvent, LogLine
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import BuilderDisabled, BuildFailed, EntityNotFound, NoDocsSource
+from techdocs_server.domain.errors import BuildFailed, EntityNotFound
 from techdocs_server.domain.principal import INTERNAL
+from techdocs_server.domain.sync_errors import BuilderDisabled, NoDocsSource
 from techdocs_server.services.syncing import SyncEvent, SyncResult, SyncWish
 
 from tests.support.clocks import ManualClock
