@@ -296,7 +296,7 @@ class TechDocsService:
             self._start_task(self._mirror.run())
 
     def _make_refresher(self, sources: Sources, syncer: SiteSyncer) -> Refresher | None:
-        interval = self._settings.refresh_interval_seconds
+        interval = self._settings.refresh_interval_seconds if self._settings.builder == "local" else 0
         return Refresher(sources=sources, syncer=syncer, interval_seconds=interval) if interval else None
 
     def _make_variants(self, folder: Path, blobs: BlobStore) -> Variants:

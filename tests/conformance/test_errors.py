@@ -78,6 +78,16 @@ async def no_docs_source(stage: Stage) -> httpx.Response:
     return await stage.client.post("/sync/default/component/sourceless")
 
 
+async def builder_disabled(stage: Stage) -> httpx.Response:
+    body = {"entity": {"kind": "component", "name": "demo"}}
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            running("serve", Path(folder), builder="external") as serving,
+            httpx.AsyncClient(base_url=serving.rest + stage.mount) as client,
+        ):
+            return await client.post("/v1/builds", json=body)
+
+
 async def build_in_progress(stage: Stage) -> httpx.Response:
     async with stage.closed_gate():
         waiting, _ = await stage.waiting_sync("held")
@@ -246,7 +256,7 @@ PRODUCERS: Mapping[str, Callable[[Stage], Awaitable[httpx.Response]]] = {
         revision_is_current, revision_pinned, collection_running,
         revision_conflict, build_cancelled, build_failed, server_overloaded, build_queue_full, quota_exceeded,
         storage_unavailable, catalog_unavailable, server_draining, deadline_exceeded, content_corrupt, internal,
-        publish_disabled,
+        publish_disabled, builder_disabled,
     )
 }  # fmt: skip
 
@@ -274,13 +284,14 @@ async def test_every_reason_is_documented_and_brought_about() -> None:
 
 
 METADATA: Mapping[str, set[str]] = {
-    "BUILD_FAILED": {"entity", "build", "phase"},
+    "BUILD_FAILED": {"entity", "build", "phase", "cause"},
     "BUILD_CANCELLED": {"entity", "build"},
     "BUILD_IN_PROGRESS": {"entity", "build"},
     "BUILD_NOT_FOUND": {"build"},
     "CONTENT_NOT_FOUND": {"entity", "revision"},
     "ENTITY_NOT_FOUND": {"entity"},
     "ETAG_MISMATCH": {"entity", "etag"},
+    "NO_DOCS_SOURCE": {"entity", "cause_name", "cause_message", "sync_message"},
     "RANGE_NOT_SATISFIABLE": {"size_bytes"},
     "SITE_NOT_FOUND": {"entity"},
 }

@@ -22,6 +22,10 @@ EXIT_CONFIG = 78
 CHANGED: dict[str, object] = {
     "data_directory": '/srv/dokumente, 文档 \U0001f4d8 "quoted" back\\slash',
     "catalog": "tab\there",
+    "catalog_type": "backstage",
+    "backstage_url": "http://127.0.0.1:7007",
+    "catalog_file_root": "/srv/files",
+    "builder": "external",
     "server_listen": "[::1]:1",
     "server_drain_seconds": 0.5,
     "server_max_concurrent_calls": 1,

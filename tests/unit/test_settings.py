@@ -274,3 +274,33 @@ def test_a_mirror_needs_a_bucket_with_folders_in_lower_case(
     given(monkeypatch, mirror_classic="true", **more)
     [problem] = problems()
     assert problem.startswith(f"{named}: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"catalog_type": "backstage"}, "backstage_url"),
+        ({"catalog_file_root": "/srv"}, "catalog_file_root"),
+        ({"catalog_type": "url"}, "catalog_type"),
+        ({"builder": "nobody"}, "builder"),
+    ],
+)
+def test_catalog_that_cannot_be_asked_is_refused(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], named: str
+) -> None:
+    given(monkeypatch, **settings)
+    [problem] = problems()
+    assert problem.startswith(named)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"backstage_url": "http://127.0.0.1:7007"},
+        {"backstage_plugin_urls": '{"catalog": "http://127.0.0.1:7007/api/catalog"}'},
+    ],
+)
+def test_catalog_of_backstage_needs_one_address(monkeypatch: pytest.MonkeyPatch, address: dict[str, str]) -> None:
+    given(monkeypatch, catalog_type="backstage", **address)
+    settings = load_settings(None, os.environ)
+    assert (settings.catalog_type, settings.builder) == ("backstage", "local")

@@ -70,8 +70,11 @@ class DocsServiceServicer:
     def GetSiteMetadata(self, request, context):
         """Returns what the current build says about the site of an entity.
 
+        Where entities come from Backstage's catalog, the caller must see the entity.
+
         Errors: NOT_FOUND / SITE_NOT_FOUND when nothing is published, NOT_FOUND /
-        REVISION_NOT_FOUND.
+        REVISION_NOT_FOUND; NOT_FOUND / ENTITY_NOT_FOUND and UNAVAILABLE /
+        CATALOG_UNAVAILABLE where the catalog is asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +84,8 @@ class DocsServiceServicer:
         """Returns the catalog entity with the location its documentation is built
         from: the catalog's JSON, and a typed summary of it.
 
-        Errors: NOT_FOUND / ENTITY_NOT_FOUND.
+        Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE
+        for an entity that names no documentation; UNAVAILABLE / CATALOG_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

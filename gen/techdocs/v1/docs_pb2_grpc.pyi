@@ -52,14 +52,18 @@ class DocsServiceStub:
     GetSiteMetadata: _grpc.UnaryUnaryMultiCallable[_docs_pb2.GetSiteMetadataRequest, _docs_pb2.GetSiteMetadataResponse]
     """Returns what the current build says about the site of an entity.
 
+    Where entities come from Backstage's catalog, the caller must see the entity.
+
     Errors: NOT_FOUND / SITE_NOT_FOUND when nothing is published, NOT_FOUND /
-    REVISION_NOT_FOUND.
+    REVISION_NOT_FOUND; NOT_FOUND / ENTITY_NOT_FOUND and UNAVAILABLE /
+    CATALOG_UNAVAILABLE where the catalog is asked.
     """
     GetEntityMetadata: _grpc.UnaryUnaryMultiCallable[_docs_pb2.GetEntityMetadataRequest, _docs_pb2.GetEntityMetadataResponse]
     """Returns the catalog entity with the location its documentation is built
     from: the catalog's JSON, and a typed summary of it.
 
-    Errors: NOT_FOUND / ENTITY_NOT_FOUND.
+    Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE
+    for an entity that names no documentation; UNAVAILABLE / CATALOG_UNAVAILABLE.
     """
     ReadContent: _grpc.UnaryStreamMultiCallable[_docs_pb2.ReadContentRequest, _docs_pb2.ReadContentResponse]
     """Streams one page or asset, whole or in part.
@@ -99,14 +103,18 @@ class DocsServiceAsyncStub(DocsServiceStub):
     GetSiteMetadata: _aio.UnaryUnaryMultiCallable[_docs_pb2.GetSiteMetadataRequest, _docs_pb2.GetSiteMetadataResponse]  # type: ignore[assignment]
     """Returns what the current build says about the site of an entity.
 
+    Where entities come from Backstage's catalog, the caller must see the entity.
+
     Errors: NOT_FOUND / SITE_NOT_FOUND when nothing is published, NOT_FOUND /
-    REVISION_NOT_FOUND.
+    REVISION_NOT_FOUND; NOT_FOUND / ENTITY_NOT_FOUND and UNAVAILABLE /
+    CATALOG_UNAVAILABLE where the catalog is asked.
     """
     GetEntityMetadata: _aio.UnaryUnaryMultiCallable[_docs_pb2.GetEntityMetadataRequest, _docs_pb2.GetEntityMetadataResponse]  # type: ignore[assignment]
     """Returns the catalog entity with the location its documentation is built
     from: the catalog's JSON, and a typed summary of it.
 
-    Errors: NOT_FOUND / ENTITY_NOT_FOUND.
+    Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE
+    for an entity that names no documentation; UNAVAILABLE / CATALOG_UNAVAILABLE.
     """
     ReadContent: _aio.UnaryStreamMultiCallable[_docs_pb2.ReadContentRequest, _docs_pb2.ReadContentResponse]  # type: ignore[assignment]
     """Streams one page or asset, whole or in part.
@@ -149,8 +157,11 @@ class DocsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_docs_pb2.GetSiteMetadataResponse, _abc.Awaitable[_docs_pb2.GetSiteMetadataResponse]]:
         """Returns what the current build says about the site of an entity.
 
+        Where entities come from Backstage's catalog, the caller must see the entity.
+
         Errors: NOT_FOUND / SITE_NOT_FOUND when nothing is published, NOT_FOUND /
-        REVISION_NOT_FOUND.
+        REVISION_NOT_FOUND; NOT_FOUND / ENTITY_NOT_FOUND and UNAVAILABLE /
+        CATALOG_UNAVAILABLE where the catalog is asked.
         """
 
     @_abc_1.abstractmethod
@@ -162,7 +173,8 @@ class DocsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the catalog entity with the location its documentation is built
         from: the catalog's JSON, and a typed summary of it.
 
-        Errors: NOT_FOUND / ENTITY_NOT_FOUND.
+        Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE
+        for an entity that names no documentation; UNAVAILABLE / CATALOG_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

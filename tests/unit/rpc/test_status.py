@@ -24,6 +24,7 @@ SAMPLES: tuple[TechDocsError, ...] = (
     errors.BuildNotFound("builds/x"),
     errors.RequestIdReused(),
     errors.NoDocsSource("component:default/x", "there is no annotation"),
+    errors.BuilderDisabled(),
     errors.BuildInProgress("component:default/x", "builds/x"),
     errors.ETagMismatch("component:default/x", '"1"'),
     errors.RevisionConflict("component:default/x"),
