@@ -333,3 +333,31 @@ def external_requests() -> tuple[Request, ...]:
     names = ("demo", "unknown", "noann", "badref", "broken", "nouid", "hidden")
     syncs = (Request(f"sync {name}", f"{SYNC}/{name}") for name in names)
     return (*syncs, Request("sync without credential", f"{SYNC}/demo", credential="none"))
+
+
+def bucket_requests() -> tuple[Request, ...]:
+    """Return requests for sites in a bucket: one whose folder is in small letters, and one whose entity has capitals."""
+    pages = {
+        "page": f"{STATIC}/demo/index.html",
+        "page of capitals": "/static/docs/default/Component/SHOUTING/index.html",
+        "page of capitals in small letters": f"{STATIC}/shouting/index.html",
+        "page in capitals": "/static/docs/DEFAULT/COMPONENT/DEMO/index.html",
+        "path in capitals": f"{STATIC}/demo/INDEX.html",
+        "picture": f"{STATIC}/demo/assets/pixel.png",
+        "style": f"{STATIC}/demo/assets/main.css",
+        "script": f"{STATIC}/demo/assets/main.js",
+        "drawing": f"{STATIC}/demo/assets/a.svg",
+        "missing": f"{STATIC}/demo/gone.html",
+        "unknown": f"{STATIC}/unknown/index.html",
+        "out of the site": f"{STATIC}/demo/../other/index.html",
+    }
+    told = {
+        "metadata": f"{METADATA}/demo",
+        "metadata of capitals": "/metadata/techdocs/default/Component/SHOUTING",
+        "metadata in small letters": f"{METADATA}/shouting",
+        "metadata in capitals": "/metadata/techdocs/DEFAULT/COMPONENT/DEMO",
+        "entity of capitals": f"{ENTITY}/SHOUTING",
+        "metadata that is missing": f"{METADATA}/nodocs",
+        "sync": f"{SYNC}/demo",
+    }
+    return tuple(Request(name, target) for name, target in {**pages, **told}.items())
