@@ -17,7 +17,7 @@ from contextlib import aclosing
 
 from google.protobuf.message import Message
 from starlette.types import Send
-from techdocs.v1 import builds_pb2
+from techdocs.v1 import builds_pb2, docs_pb2
 
 from techdocs_bridge.bound_call import BoundCall
 from techdocs_bridge.client import ServerClient, ServerStream
@@ -34,6 +34,8 @@ from techdocs_bridge.server_sent_events import (
     log_frame,
 )
 from techdocs_bridge.status import HTTPProblem
+
+_DESCRIBE = docs_pb2.DESCRIPTOR.services_by_name["DocsService"].methods_by_name["GetEntityMetadata"]
 
 _log = logging.getLogger("techdocs.bridge")
 
@@ -69,12 +71,13 @@ class EventStreams:
         self._heartbeat_seconds = heartbeat_seconds
 
     async def answer(self, call: BoundCall, send: Send) -> None:
-        """Answer one GET or HEAD. HEAD is answered without asking the server, since asking would start a build.
+        """Answer one GET or HEAD. HEAD only asks for the entity, since asking for more would start a build.
 
         Raises:
             HTTPProblem: the sync never came to a build, and the client did not ask for an event stream by name.
         """
         if call.exchange.method == "HEAD":
+            await self._find_entity(call)
             await _begin(send, 200)
             await send({"type": "http.response.body", "body": b""})
             return
@@ -88,6 +91,15 @@ class EventStreams:
             request.ClearField("build")
             request.ClearField("after_sequence")
             await self._relay(call, request, send, resumed=False)
+
+    async def _find_entity(self, call: BoundCall) -> None:
+        asked = docs_pb2.GetEntityMetadataRequest(entity=_stream_sync(call.request).entity)
+        try:
+            await self._client.call(_DESCRIBE, asked, call.context)
+        except HTTPProblem as problem:
+            # A source that is missing is told inside the stream.
+            if problem.reason != "NO_DOCS_SOURCE":
+                raise
 
     async def _relay(
         self, call: BoundCall, request: builds_pb2.StreamSyncRequest, send: Send, *, resumed: bool

@@ -51,7 +51,7 @@ class Exchange:
         root = root if root and self.raw_path.startswith(root + b"/") else b""
         self.path: bytes = self.raw_path[len(root) :]
         """The raw path without the path the whole application lives under."""
-        under = self.path[: len(mount) + 1].lower() == mount.lower().encode() + b"/"
+        under = (self.path + b"/")[: len(mount) + 1].lower() == mount.lower().encode() + b"/"
         self.is_mounted = under
         """Whether the path is under the mount, where Backstage's clients ask; with an empty mount everything is."""
         self.base: bytes = root + (self.path[: len(mount)] if under else b"")
@@ -79,7 +79,7 @@ class Exchange:
     @property
     def url(self) -> str:
         """Path and query relative to the mount, as Backstage reports them in errors."""
-        return (self.api_path + (b"?" + self.query if self.query else b"")).decode("latin-1")
+        return ((self.api_path or b"/") + (b"?" + self.query if self.query else b"")).decode("latin-1")
 
     @property
     def api_path(self) -> bytes:

@@ -37,9 +37,19 @@ async def answer_unary(
 
 
 async def send_document(
-    exchange: Exchange, content_type: str, body: bytes, send: Send, *, headers: Iterable[tuple[bytes, bytes]] = ()
+    exchange: Exchange,
+    content_type: str,
+    body: bytes,
+    send: Send,
+    *,
+    is_private: bool = True,
+    headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
-    """Send a body with a strong entity tag made from its bytes, or 304 to a client that has them."""
+    """Send a body with a strong entity tag made from its bytes, or 304 to a client that has them.
+
+    ``is_private`` keeps it out of shared caches: what the server answers may depend on who asks.
+    """
+    cache_control = "private, no-cache" if is_private else "no-cache"
     tag = hashlib.sha256(body).hexdigest()[:32]  # 128 bits: no two answers meet by accident
     headers = list(headers)
     encoded = False
@@ -48,7 +58,7 @@ async def send_document(
         encoded = takes_gzip(", ".join(exchange.headers.getlist("accept-encoding")))
     etag = f'"{tag}-gzip"' if encoded else f'"{tag}"'
     if none_match_fails(", ".join(exchange.headers.getlist("if-none-match")) or None, etag):
-        headers += [(b"etag", etag.encode()), (b"cache-control", b"no-cache")]
+        headers += [(b"etag", etag.encode()), (b"cache-control", cache_control.encode())]
         await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
         return
@@ -56,7 +66,7 @@ async def send_document(
         body = await gzipped(body)
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"etag", etag.encode()))
-    await send_body(200, content_type, body, send, cache_control="no-cache", headers=headers)
+    await send_body(200, content_type, body, send, cache_control=cache_control, headers=headers)
 
 
 async def send_body(

@@ -33,7 +33,7 @@ class OwnPaths:
         ).encode()
 
         async def show_openapi(exchange: Exchange, send: Send) -> None:
-            await send_document(exchange, _JSON, openapi, send)
+            await send_document(exchange, _JSON, openapi, send, is_private=False)
 
         async def show_alive(exchange: Exchange, send: Send) -> None:
             await send_body(200, _JSON, b'{"status":"ok"}', send, cache_control="no-store")

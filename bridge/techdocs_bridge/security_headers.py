@@ -36,6 +36,8 @@ COMMON_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-frame-options", b"SAMEORIGIN"),
     # Keeps PDF and Flash viewers from reading across origins by a file that documentation could contain.
     (b"x-permitted-cross-domain-policies", b"none"),
+    # Names in links of a page are nobody's business until one is followed.
+    (b"x-dns-prefetch-control", b"off"),
 )
 """For every answer."""
 

@@ -94,7 +94,6 @@ _HEADERS = (
         ("header access-control-expose-headers", "-", "ETag, Retry-After, X-Request-ID, Content-Range, Accept-Ranges"),
         ("header access-control-max-age", "-", "600"),
         ("header access-control-allow-methods", "GET,POST", "GET, HEAD, POST, PUT, PATCH, DELETE"),
-        ("header access-control-allow-credentials", "-", "true"),
         ("header vary", "*", "access-control-request-headers access-control-request-method *"),
     ),
 )
@@ -281,11 +280,6 @@ _REQUESTS = (
     ),
 )  # fmt: skip
 
-_BAD_NAMES = tuple(
-    f"{route}: {name}"
-    for route in ("metadata", "entity")
-    for name in ("escaped slash", "name that cannot be", "colon in the name", "long name")
-)
 _UNPUBLISHED = tuple(f"metadata: {name}" for name in ("nodocs", "noann", "badref", "nouid", "SHOUTING"))
 _BODIES = (
     *_ruled(
@@ -303,11 +297,11 @@ _BODIES = (
         ("json response statusCode", "-", "4*"),
     ),
     *_ruled(
-        "a name that no entity can have is an invalid request",
-        _BAD_NAMES,
+        "a path has one spelling: one with an escaped slash is an invalid request",
+        ("metadata: escaped slash", "entity: escaped slash"),
         ("status", "404", "400"),
         ("json error name", "NotFoundError", "InputError"),
-        ("json error message", "Unable to get metadata for *", "*"),
+        ("json error message", "Unable to get metadata for *", "The path has an encoded slash (%2F)."),
         ("json response statusCode", "404", "400"),
     ),
     *_ruled(

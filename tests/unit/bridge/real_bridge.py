@@ -235,6 +235,13 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
         metadata = docs_pb2.SiteMetadata(site_name=f"Docs of {request.entity.name}", files=["index.html"])
         return docs_pb2.GetSiteMetadataResponse(metadata=metadata, revision=REVISION)
 
+    async def GetEntityMetadata(
+        self, request: docs_pb2.GetEntityMetadataRequest, context: Context
+    ) -> docs_pb2.GetEntityMetadataResponse:
+        if self.failure:
+            await context.abort_with_status(self.failure)
+        return docs_pb2.GetEntityMetadataResponse()
+
 
 StreamSync = Callable[[builds_pb2.StreamSyncRequest, Context], AsyncIterator[builds_pb2.StreamSyncResponse]]
 SyncSite = Callable[[builds_pb2.SyncSiteRequest, Context], Awaitable[builds_pb2.SyncSiteResponse]]

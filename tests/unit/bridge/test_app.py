@@ -26,7 +26,7 @@ async def test_unary_method_answers_with_json_and_a_strong_tag(client: httpx.Asy
     answer = await client.get(METADATA)
     assert answer.json()["site_name"] == "Docs of x"
     assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["cache-control"] == "private, no-cache"
     assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     held = await client.get(METADATA, headers={"if-none-match": f'"x", W/{answer.headers["etag"]}'})
     assert (held.status_code, held.content) == (304, b"")

@@ -176,6 +176,32 @@ async def test_page_answers_what_the_reader_knows_and_401(
     assert (await client.get("/static/docs/default/component/x/index.html")).status_code == shown
 
 
+async def test_head_of_a_sync_finds_out_whether_there_is_an_entity_and_builds_nothing(
+    server: Server, client: httpx.AsyncClient
+) -> None:
+    answer = await client.head("/sync/default/component/x")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+    server.docs.failure = status(NOT_FOUND, "told", "ENTITY_NOT_FOUND")
+    assert (await client.head("/sync/default/component/x")).status_code == 404
+    server.docs.failure = status(grpc.StatusCode.FAILED_PRECONDITION, "told", "NO_DOCS_SOURCE")
+    assert (await client.head("/sync/default/component/x")).status_code == 200
+    assert not server.builds.stream_requests
+
+
+async def test_answers_that_may_depend_on_the_caller_stay_out_of_shared_caches(
+    bridge: Bridge, client: httpx.AsyncClient
+) -> None:
+    assert (await client.get(METADATA)).headers["cache-control"] == "private, no-cache"
+    assert (await client.get("/openapi.json")).headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(("path", "url"), [("", "/"), ("/", "/"), ("?a=b", "/?a=b"), ("/nothing?a", "/nothing?a")])
+async def test_errors_name_the_request_as_it_is_below_the_mount(bridge: Bridge, path: str, url: str) -> None:
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(bridge.api + path)
+    assert (answer.status_code, answer.json()["request"]) == (404, {"method": "GET", "url": url})
+
+
 @pytest.mark.parametrize("path", ["readiness", "liveness"])
 async def test_health_is_where_backstage_has_it(bridge: Bridge, server: Server, path: str) -> None:
     async with httpx.AsyncClient(base_url=bridge.url) as client:

@@ -171,7 +171,7 @@ async def test_queries_of_links_inside_a_site_mean_nothing(server: Server, clien
 
 
 async def test_unknown_query_elsewhere_is_refused_by_name(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/metadata/techdocs/default/component/x?revison=1")
+    answer = await client.get("/v1/sites/default/component/x?revison=1")
     assert answer.status_code == 400
     assert answer.json()["error"]["details"][1]["fieldViolations"][0]["field"] == "revison"
 
