@@ -83,6 +83,8 @@ async def peers(folder: Path, source: Source, pages: int) -> AsyncIterator[Peers
         running(
             "serve", folder / "service", catalog=source.folder / "catalog-info.yaml", log_level="warning",
             authentication="backstage", backstage_url=oracle.url,
+            # Made in the background, variants would take processor time from all three.
+            compress_variants=False,
         ) as service,
     ):  # fmt: skip
         token = await oracle.user_token()

@@ -24,7 +24,10 @@ async def test_publish_at_one_server_shows_through_a_bridge_before_two(
 ) -> None:
     (tmp_path / "catalog").mkdir()
     shared = shared_stores(s3_server, postgresql_server, f"{tmp_path.name}/") | {"catalog": tmp_path / "catalog"}
-    async with running("server", tmp_path / "1", **shared) as first, running("server", tmp_path / "2", **shared) as second:
+    async with (
+        running("server", tmp_path / "1", **shared) as first,
+        running("server", tmp_path / "2", **shared) as second,
+    ):
         target = f"ipv4:{first.grpc},{second.grpc}"
         async with (
             running("bridge", tmp_path / "bridge", bridge_server_target=target) as bridge,

@@ -230,3 +230,13 @@ async def test_server_without_the_stream_is_asked_every_time() -> None:
             await text(client)
             assert server.docs.asked == asked
         assert not server.sites.streams
+
+
+async def test_answer_is_not_kept_for_a_credential_that_was_sent_otherwise(
+    followed: FollowedServer, reader: httpx.AsyncClient
+) -> None:
+    followed.docs.anyone = False
+    for _ in range(3):
+        before = followed.docs.asked
+        await text(reader, authorization="Bearer   alice")
+        assert followed.docs.asked > before
