@@ -1,34 +1,38 @@
-"""Serving one page of about 70 KB: requests per second against nginx serving the same file; and pages from S3.
+"""Serving pages: readers of a whole site, one page of about 70 KB, and pages from S3.
 
-Cases: rest (GET /static/docs/... through the bridge), grpc (DocsService.GetContent),
-both with 8 connections and the service in one process; they need nginx and h2load
-(Debian: nginx-light, nghttp2-client). cold-s3 and cold-s3-ten (GetContent of pages that nobody
-read before, from S3, beside a bare S3 client: see `cold_reads`). Everything listens on loopback.
+Readers, with authentication on and 32 connections, beside techdocs-backend of Backstage and beside nginx: pages,
+metadata, search-index, not-modified, p99, memory (see `readers`). One page with 8 connections and no
+authentication, beside nginx: rest (GET /static/docs/... through the bridge), grpc
+(DocsService.GetContent). Pages that nobody read before: cold-s3 and
+cold-s3-ten, beside a bare S3 client (see `cold_reads`).
+Needs nginx, wrk, h2load, node and npm (Debian: nginx-light, wrk, nghttp2-client, nodejs, npm). The service is one
+process in all of them, and everything listens on loopback.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
 import struct
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 import grpc
 from techdocs.v1 import builds_pb2, builds_pb2_grpc, docs_pb2, docs_pb2_grpc, entity_pb2
 
-from benchmarks import cold_reads
+from benchmarks import cold_reads, readers
+from benchmarks.nginx_server import nginx
 from benchmarks.pairs import Options, Row, in_turn, options, report
-from tests.support.ports import free_port
 from tests.support.services import running
 
+CASES = ("rest", "grpc")
 CONNECTIONS = 8
+_PACKAGES = {"nginx": "nginx-light", "h2load": "nghttp2-client", "wrk": "wrk", "node": "nodejs", "npm": "npm"}
 ENTITY = entity_pb2.EntityRef(kind="component", name="page")
 PAGE = "index.html"
 _RATE = re.compile(r"finished in [^,]+, ([0-9.]+) req/s")
@@ -62,29 +66,6 @@ async def load(arguments: Sequence[str], *, seconds: int) -> float:
     return float(rate[1])
 
 
-@asynccontextmanager
-async def nginx(folder: Path, page: bytes) -> AsyncIterator[str]:
-    """Serve one file with nginx, one worker, access log off; yield its URL."""
-    port = free_port()
-    (folder / "www").mkdir(parents=True)
-    (folder / "www" / PAGE).write_bytes(page)
-    user = "user root; " if os.geteuid() == 0 else ""  # workers would be nobody, who may not read a private folder
-    (folder / "nginx.conf").write_text(
-        f"{user}worker_processes 1; daemon off; pid {folder}/pid; error_log stderr warn; events {{}}\n"
-        f"http {{ access_log off; sendfile on; keepalive_requests 1000000000; types {{ text/html html; }}\n"
-        f"client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};\n"
-        f"uwsgi_temp_path {folder}; scgi_temp_path {folder};\n"
-        f"server {{ listen 127.0.0.1:{port}; root {folder}/www; }} }}\n"
-    )
-    process = await asyncio.create_subprocess_exec("nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"))
-    try:
-        await asyncio.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/{PAGE}"
-    finally:
-        process.terminate()
-        await process.wait()
-
-
 def framed(message: docs_pb2.GetContentRequest) -> bytes:
     """Return a message as gRPC puts it into a body: a flag, the length, the bytes."""
     payload = message.SerializeToString()
@@ -112,7 +93,10 @@ async def measure(chosen: Options) -> tuple[list[Row], int]:
             running("serve", folder / "service", catalog=folder / "source" / "catalog-info.yaml", log_level="warning")
         )
         page = await publish(service.grpc)
-        peer_url = await stack.enter_async_context(nginx(folder / "nginx", page))
+        www = folder / "www"
+        www.mkdir()
+        (www / PAGE).write_bytes(page)
+        peer_url = f"{await stack.enter_async_context(nginx(folder / 'nginx', www))}/{PAGE}"
         body = folder / "request"
         body.write_bytes(framed(docs_pb2.GetContentRequest(entity=ENTITY, path=PAGE)))
         cases = {
@@ -136,21 +120,41 @@ async def measure(chosen: Options) -> tuple[list[Row], int]:
         return rows, len(page)
 
 
-def warm(chosen: Options) -> None:
-    """Measure and print what is beside nginx."""
-    if missing := [tool for tool in ("nginx", "h2load") if shutil.which(tool) is None]:
-        sys.exit(f"{' and '.join(missing)} must be installed (Debian: nginx-light, nghttp2-client)")
+def need(*tools: str) -> None:
+    """End with a message when a tool is missing."""
+    if missing := [tool for tool in tools if shutil.which(tool) is None]:
+        sys.exit(
+            f"{' and '.join(missing)} must be installed (Debian: {', '.join(_PACKAGES[tool] for tool in missing)})"
+        )
+
+
+def one_page(chosen: Options) -> None:
+    """Measure and print one page beside nginx."""
+    need("nginx", "h2load")
     rows, size = asyncio.run(measure(chosen))
-    report(rows, unit="req/s", peer="nginx", chosen=chosen)
+    report(rows, unit="req/s", peer=readers.NGINX, chosen=chosen)
     if not chosen.as_json:
         print(f"one page of {size} bytes, {CONNECTIONS} connections")
+
+
+def whole_site(chosen: Options) -> None:
+    """Measure and print what readers of a site get."""
+    need("nginx", "wrk", "node", "npm")
+    for (unit, peer), rows in asyncio.run(readers.measure(chosen)).items():
+        if rows:
+            report(rows, unit=unit, peer=peer, chosen=chosen)
 
 
 def main() -> None:
     """Measure and print, each case in its own unit."""
     chosen = options(__doc__)
-    if chosen.only not in cold_reads.CASES:
-        warm(chosen)
+    known = (*readers.CASES, *CASES, *cold_reads.CASES)
+    if not any(chosen.wants(case) for case in known):
+        sys.exit(f"no case is named {chosen.only}; there are {', '.join(known)}")
+    if any(chosen.wants(case) for case in readers.CASES):
+        whole_site(chosen)
+    if any(chosen.wants(case) for case in CASES):
+        one_page(chosen)
     if any(chosen.wants(case) for case in cold_reads.CASES):
         report(asyncio.run(cold_reads.cold_reads(chosen)), unit="ms", peer=cold_reads.PEER, chosen=chosen)
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import grpc
 from google.protobuf import descriptor_pb2, message_factory
@@ -40,6 +40,10 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.min_reconnect_backoff_ms", 100),
     # Of several servers each must be found again before the next one is restarted.
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # What waits here for a slow reader, of each stream. Left to itself gRPC measures the line and lets 16 MiB and more
+    # wait; half a MiB is two chunks, and enough for 50 MB a second over a line with 10 ms there and back.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 512 * 1024),
     # The largest message is the metadata of a site: 50,000 paths of at most 1,024 bytes are 49 MiB.
     ("grpc.max_receive_message_length", 64 * _MIB),
     # Error details are below 4 KiB by contract; base64 and the message come on top.
@@ -69,11 +73,32 @@ class CallContext:
         return tuple(pair for pair in pairs if pair[1])
 
 
+class CallObserver(Protocol):
+    """Sees every call and every message of its answer before whoever made the call does. It never waits."""
+
+    def began(self, request: Message, context: CallContext) -> ObservedCall:
+        """Note that a call begins, or is begun again."""
+        ...
+
+
+class ObservedCall(Protocol):
+    """A call that has begun."""
+
+    def answered(self, message: Message) -> None:
+        """Note a message of the answer."""
+        ...
+
+    def failed(self, status: int) -> None:
+        """Note that the call failed, with the status that HTTP has for it."""
+        ...
+
+
 class ServerClient:
     """The channel to the server. Use it as an async context manager inside the loop that makes the calls."""
 
-    def __init__(self, settings: BridgeSettings) -> None:
+    def __init__(self, settings: BridgeSettings, observer: CallObserver | None = None) -> None:
         """Connect lazily: a server that is not there yet is found when it comes."""
+        self._observer = observer
         if settings.server_ca is None:
             self._channel = grpc.aio.insecure_channel(settings.server_target, _options(settings.server_target))
         else:
@@ -104,6 +129,18 @@ class ServerClient:
         Raises:
             HTTPProblem: the call failed.
         """
+        if self._observer is None:
+            return await self._call(method, request, context)
+        observed = self._observer.began(request, context)
+        try:
+            message = await self._call(method, request, context)
+        except HTTPProblem as problem:
+            observed.failed(problem.status)
+            raise
+        observed.answered(message)
+        return message
+
+    async def _call(self, method: MethodDescriptor, request: Message, context: CallContext) -> Message:
         call = self._unary.get(method.full_name) or self._unary_callable(method)
         end = time.monotonic() + context.deadline_seconds
         try:
@@ -119,7 +156,8 @@ class ServerClient:
     def stream(self, method: MethodDescriptor, request: Message, context: CallContext) -> ServerStream:
         """Return the stream of a method that answers with many messages. The call begins with its first `read`."""
         call = self._streams.get(method.full_name) or self._stream_callable(method)
-        return ServerStream(partial(self._may_retry, method), call, request, context)
+        observed = None if self._observer is None else self._observer.began(request, context)
+        return ServerStream(partial(self._may_retry, method), call, request, context, observed)
 
     async def serving(self, *, within_seconds: float) -> bool:
         """Return whether the server says of itself that it serves."""
@@ -166,7 +204,9 @@ class ServerStream:
         call: _StreamCallable,
         request: Message,
         context: CallContext,
+        observed: ObservedCall | None = None,
     ) -> None:
+        self._observed = observed
         self._may_retry = may_retry
         self._callable = call
         self._request = request
@@ -188,6 +228,17 @@ class ServerStream:
         Raises:
             HTTPProblem: the call failed. Messages read before it stay good.
         """
+        try:
+            message = await self._read_any()
+        except HTTPProblem as problem:
+            if self._observed is not None:
+                self._observed.failed(problem.status)
+            raise
+        if message is not None and self._observed is not None:
+            self._observed.answered(message)
+        return message
+
+    async def _read_any(self) -> Message | None:
         if self._call is not None:
             return await self._read(self._call)
         try:

@@ -17,7 +17,7 @@ from contextlib import aclosing
 
 from google.protobuf.message import Message
 from starlette.types import Send
-from techdocs.v1 import builds_pb2
+from techdocs.v1 import builds_pb2, docs_pb2
 
 from techdocs_bridge.bound_call import BoundCall
 from techdocs_bridge.client import ServerClient, ServerStream
@@ -35,9 +35,12 @@ from techdocs_bridge.server_sent_events import (
 )
 from techdocs_bridge.status import HTTPProblem
 
+_DESCRIBE = docs_pb2.DESCRIPTOR.services_by_name["DocsService"].methods_by_name["GetEntityMetadata"]
+
 _log = logging.getLogger("techdocs.bridge")
 
-_OUTCOMES = frozenset({"BUILD_FAILED", "BUILD_CANCELLED", "REVISION_CONFLICT"})
+# Told inside the stream, as Backstage's backend tells all it finds out after it has found the entity.
+_OUTCOMES = frozenset({"BUILD_FAILED", "BUILD_CANCELLED", "REVISION_CONFLICT", "NO_DOCS_SOURCE"})
 
 _PHASES: dict[int, str] = {
     builds_pb2.BUILD_STATE_QUEUED: "is waiting for its turn",
@@ -46,6 +49,10 @@ _PHASES: dict[int, str] = {
     builds_pb2.BUILD_STATE_PUBLISHING: "is publishing",
 }
 """States that are told as lines of log. The final ones are what ``finish`` and ``error`` are for."""
+
+_CHECK_SECONDS = 60
+"""How long Backstage's backend takes a site for current after it has looked (BuildMetadataStorage, shouldCheckForUpdate):
+its reader asks with every page that is opened. A query with ``maxCheckAge`` says otherwise."""
 
 _HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"content-type", MEDIA_TYPE.encode()),
@@ -64,23 +71,35 @@ class EventStreams:
         self._heartbeat_seconds = heartbeat_seconds
 
     async def answer(self, call: BoundCall, send: Send) -> None:
-        """Answer one GET or HEAD. HEAD is answered without asking the server, since asking would start a build.
+        """Answer one GET or HEAD. HEAD only asks for the entity, since asking for more would start a build.
 
         Raises:
             HTTPProblem: the sync never came to a build, and the client did not ask for an event stream by name.
         """
         if call.exchange.method == "HEAD":
+            await self._find_entity(call)
             await _begin(send, 200)
             await send({"type": "http.response.body", "body": b""})
             return
         request = builds_pb2.StreamSyncRequest()
         request.MergeFrom(_stream_sync(call.request))
+        if call.exchange.is_mounted and not request.HasField("max_check_age") and not request.force:
+            request.max_check_age.seconds = _CHECK_SECONDS
         try:
             await self._relay(call, request, send, resumed=_resume(request, call.exchange))
         except _BuildForgotten:
             request.ClearField("build")
             request.ClearField("after_sequence")
             await self._relay(call, request, send, resumed=False)
+
+    async def _find_entity(self, call: BoundCall) -> None:
+        asked = docs_pb2.GetEntityMetadataRequest(entity=_stream_sync(call.request).entity)
+        try:
+            await self._client.call(_DESCRIBE, asked, call.context)
+        except HTTPProblem as problem:
+            # A source that is missing is told inside the stream.
+            if problem.reason != "NO_DOCS_SOURCE":
+                raise
 
     async def _relay(
         self, call: BoundCall, request: builds_pb2.StreamSyncRequest, send: Send, *, resumed: bool
@@ -92,7 +111,7 @@ class EventStreams:
         except HTTPProblem as problem:
             if resumed and problem.reason == "BUILD_NOT_FOUND" and not exchange.status:
                 raise _BuildForgotten from None
-            last = await _told(exchange, problem, send)
+            last = await _told(exchange, call.words(problem), send)
         except ResponseAborted:
             raise
         except Exception:

@@ -103,6 +103,7 @@ ERROR_NAMES: Mapping[int, str] = {
     # And ours, where it has none.
     405: "MethodNotAllowedError",
     408: "RequestTimeoutError",
+    412: "PreconditionFailedError",
     413: "ContentTooLargeError",
     415: "UnsupportedMediaTypeError",
     416: "RangeNotSatisfiableError",
@@ -143,6 +144,8 @@ class HTTPProblem(Exception):
     """Headers the answer has besides those of every error."""
     log_text: str = ""
     """What the client is not told."""
+    cause: Mapping[str, JSONValue] | None = None
+    """Name and message of the error behind it, where Backstage's backend names one."""
 
     def __str__(self) -> str:
         """Return the text for logs and tracebacks."""

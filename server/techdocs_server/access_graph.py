@@ -41,6 +41,9 @@ Own = Callable[[Callable[[], Awaitable[object]]], None]
 """Takes what closes something."""
 
 _AUTH = "auth"
+_BRIDGE = "techdocs-bridge"
+# It hears of every site, whatever the catalog shows to it.
+_FOLLOWING = ExternalRights(permissions=frozenset({Permission.READ}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,10 @@ def make_authenticator(settings: Settings, clock: Clock, own: Own) -> Authentica
         return None
     fetcher = KeyFetcher()
     own(fetcher.close)
-    external = ExternalAccess(
-        [_way_in(index, way, fetcher, clock) for index, way in enumerate(settings.external_access)]
-    )
+    ways = [_way_in(index, way, fetcher, clock) for index, way in enumerate(settings.external_access)]
+    if settings.bridge_token is not None:
+        ways.append(StaticToken.of(settings.bridge_token.get_secret_value(), _BRIDGE, _FOLLOWING))
+    external = ExternalAccess(ways)
     grants = Grants(Grant(grant.subject, _permissions(grant.permissions)) for grant in settings.grants)
     plugins: PluginCallers | None = None
     users: UserTokens | None = None

@@ -142,9 +142,21 @@ class AccessSettings(UpkeepSettings):
     external_access: tuple[ExternalAccessSettings, ...] = Field(
         default=(), description="tokens of programs outside of Backstage"
     )
+    bridge_token: pydantic.SecretStr | None = Field(
+        default=None,
+        description="token with which the bridge hears of changes of every site, the same for server and bridge; "
+        "serve makes one itself",
+    )
     grants: tuple[GrantSettings, ...] = Field(
         default=(), description="permissions by the caller's name; publishing and administration need one"
     )
+
+    @pydantic.field_validator("bridge_token")
+    @classmethod
+    def _bridge_token_is_a_token(cls, value: pydantic.SecretStr | None) -> pydantic.SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]{32,512}", value.get_secret_value()):
+            raise ValueError("must have 32 to 512 printable ASCII characters and no spaces")
+        return value
 
     @pydantic.model_validator(mode="after")
     def _access_is_whole(self) -> Self:

@@ -39,6 +39,7 @@ from techdocs_server.process import own_data_directory, process_name, read_tls
 from techdocs_server.publish_graph import make_publish_servicer
 from techdocs_server.queues import open_shared_queue, own_queue
 from techdocs_server.rpc.admin_servicer import AdminServicer
+from techdocs_server.rpc.answer_scope import CATALOG_VALID_SECONDS, DEFAULT_VALID_SECONDS
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
@@ -139,8 +140,10 @@ class TechDocsService:
         folder = own_data_directory(settings.data_directory, self._resources)
         stores = await open_stores(settings, folder, self._own_async)
         self._events, self._changes = stores.events, stores.changes
-        if settings.compress_variants and self._parts.builds:
-            # Past the cache: what is compressed once must not push out what is read often.
+        if settings.compress_variants and self._parts.serves:
+            # Where they are read, on a disk of its own: a server that builds nothing makes what its readers ask for, and
+            # a worker that serves nobody makes none. Past the cache: what is compressed once must not push out what is
+            # read often.
             self._variants = self._make_variants(folder, stores.uncached_blobs)
         queue = self._queue = await self._open_queue(stores.database)
         hosts = make_source_hosts(settings)
@@ -211,6 +214,7 @@ class TechDocsService:
                 describer=SiteDescriber(reader, catalog, checks_entities=settings.catalog_type == "backstage"),
                 listings=listings,
                 max_unary_bytes=MAX_UNARY_BYTES,
+                valid_seconds=CATALOG_VALID_SECONDS if settings.policy == "catalog" else DEFAULT_VALID_SECONDS,
             ),
             builds=BuildsServicer(
                 syncer=syncer,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from pydantic import SecretStr
 from techdocs_bridge.serving import serve_bridge
 from techdocs_bridge.settings import BridgeSettings
 
@@ -49,6 +51,7 @@ async def run_everything(settings: Settings, *, say: Say) -> None:
 
     The bridge stops first: its readers get their answers from a server that still works.
     """
+    settings = _with_bridge_token(settings)
     stop = _stop_signal()
     async with _service(settings, Parts(serves=True, builds=True)) as port:
         say(f"techdocs serve: gRPC on {_reach(settings.server_listen, port)}")
@@ -74,6 +77,21 @@ async def _bridge(settings: Settings, target: str, stop: asyncio.Event, *, say: 
         mount=settings.bridge_mount,
         version=service_version(),
         sync_deadline_seconds=settings.build_timeout_seconds * 1.5,
+        external_url=settings.bridge_external_url,
+        cors_origins=settings.bridge_cors_origins,
+        trusted_proxies=settings.bridge_trusted_proxies,
+        max_connections=settings.bridge_max_connections,
+        max_concurrent_requests=settings.bridge_max_concurrent_requests,
+        max_concurrent_streams=settings.bridge_max_concurrent_streams,
+        max_header_bytes=settings.bridge_max_header_bytes,
+        max_body_bytes=settings.bridge_max_body_bytes,
+        header_timeout_seconds=settings.bridge_header_timeout_seconds,
+        idle_timeout_seconds=settings.bridge_idle_timeout_seconds,
+        client_timeout_seconds=settings.bridge_client_timeout_seconds,
+        heartbeat_seconds=settings.bridge_heartbeat_seconds,
+        drain_delay_seconds=settings.bridge_drain_delay_seconds,
+        cache_bytes=settings.bridge_cache_bytes,
+        token=settings.bridge_token.get_secret_value() if settings.bridge_token else "",
     )
 
     def ready(url: str) -> None:
@@ -90,6 +108,13 @@ async def _bridge(settings: Settings, target: str, stop: asyncio.Event, *, say: 
         )
     except OSError as error:
         raise StartFailed(f"bridge_listen: {error}") from error
+
+
+def _with_bridge_token(settings: Settings) -> Settings:
+    """Return settings with a token for the bridge, which nobody but this process knows unless it was set."""
+    if settings.authentication == "none" or settings.bridge_token is not None:
+        return settings
+    return settings.model_copy(update={"bridge_token": SecretStr(secrets.token_urlsafe(32))})
 
 
 def _read_ca(settings: Settings) -> bytes | None:

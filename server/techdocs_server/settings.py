@@ -25,7 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from techdocs_server.catalog_settings import CatalogSettings
+from techdocs_server.bridge_settings import RESTSettings
 
 _PREFIX = "TECHDOCS_"
 _CONFIG = "TECHDOCS_CONFIG"
@@ -88,7 +88,7 @@ class SourceHostSettings(pydantic.BaseModel):
     ca_certificates: Path | None = None
 
 
-class Settings(CatalogSettings):
+class Settings(RESTSettings):
     """The settings. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
@@ -111,6 +111,9 @@ class Settings(CatalogSettings):
     )
     bridge_mount: str = Field(
         default="/api/techdocs", description="path that every route is served below, beside the root"
+    )
+    bridge_cache_bytes: NonNegativeInt = Field(
+        default=128 * 1024 * 1024, description="most bytes of answers that the bridge keeps in memory; 0 keeps none"
     )
 
     build_concurrency: PositiveInt = Field(default=2, description="builds that run at once")

@@ -16,6 +16,8 @@ _REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
 _MAX_MESSAGE = 512
 # Paths of the machine, names of Python's types, addresses: nothing that a stranger should read.
 _LEAK = re.compile(r"Traceback|\w+(?:Error|Exception):|\.py\b|/(?:tmp|home|root|usr|work|etc|var)/|127\.0\.0\.1|sqlite")
+# What @backstage/errors puts between a message and that of its cause.
+_CAUSE = re.compile(r"; caused by (?:NotFound|Input)Error: ")
 
 BACKSTAGE_NAMES: Mapping[int, str] = {
     400: "InputError",
@@ -43,11 +45,12 @@ def check_problem(
     assert body["request"] == {"method": method, "url": url}
     assert body["response"] == {"statusCode": status}
     error = body["error"]
-    assert set(error) == {"name", "message", "code", "status", "details"}
+    assert set(error) - {"cause"} == {"name", "message", "code", "status", "details"}
+    assert set(error.get("cause", {})) <= {"name", "message"}
     assert error["name"] == BACKSTAGE_NAMES.get(status, error["name"]) != ""
     assert (error["code"], error["status"]) == (status, code)
     assert 0 < len(error["message"]) <= _MAX_MESSAGE
-    assert not _LEAK.search(answer.text), answer.text
+    assert not _LEAK.search(_CAUSE.sub("", answer.text)), answer.text
     info = error["details"][0]
     assert (info["@type"], info["reason"], info["domain"]) == (_ERROR_INFO, reason, "techdocs")
     ids = [detail["requestId"] for detail in error["details"] if detail["@type"] == _REQUEST_INFO]

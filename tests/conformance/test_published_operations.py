@@ -125,7 +125,9 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(service: Deployment) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=service.rest, timeout=BUILD_SECONDS) as connected:
+    # A reader of the document asks for the media type it has there; lengths are looked at as they are sent.
+    headers = {"accept": "application/json, */*;q=0.5", "accept-encoding": "identity"}
+    async with httpx.AsyncClient(base_url=service.rest, timeout=BUILD_SECONDS, headers=headers) as connected:
         yield connected
 
 
@@ -198,6 +200,17 @@ async def test_metadata_says_when_what_was_built(client: httpx.AsyncClient, moun
     assert metadata["etag"]
     assert metadata["files"] == sorted(metadata["files"])
     assert {"index.html", "guide/start/index.html", "größe/seite eins/index.html", "404.html"} <= set(metadata["files"])
+
+
+async def test_metadata_below_the_mount_are_backstages_for_who_asks_for_anything(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/metadata/techdocs/default/component/demo")).json()
+    stored = (await client.get(f"{MOUNT}/static/docs/default/component/demo/techdocs_metadata.json")).content
+    answer = await client.get(f"{MOUNT}/metadata/techdocs/default/component/demo", headers={"accept": "*/*"})
+    assert answer.content == stored
+    metadata = answer.json()
+    built = datetime.fromisoformat(described["build_timestamp"])
+    assert metadata["build_timestamp"] // 1000 == int(built.timestamp())
+    assert {**metadata, "build_timestamp": described["build_timestamp"]} == described
 
 
 async def test_every_listed_file_can_be_read(client: httpx.AsyncClient) -> None:

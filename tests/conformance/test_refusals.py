@@ -106,6 +106,9 @@ async def test_unknown_parameter_is_named(
     client: httpx.AsyncClient, mount: str, path: str, parameter: str, hint: str
 ) -> None:
     answer = await client.get(mount + path)
+    if mount and path.startswith(("/metadata/", "/sync/")):
+        assert answer.status_code == 200, "Backstage's own paths have no queries, and pass any over"
+        return
     check_problem(answer, status=400, reason="FIELD_INVALID", code="INVALID_ARGUMENT", url=path)
     ((named, text),) = violations(answer).items()
     assert named == parameter

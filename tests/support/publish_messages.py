@@ -71,15 +71,21 @@ def whole(
     return [first, manifest(files), *(message for content in wanted for message in chunks(content))]
 
 
-async def send(target: str, messages: Iterable[publish_pb2.PublishSiteRequest]) -> publish_pb2.PublishSiteResponse:
+async def send(
+    target: str, messages: Iterable[publish_pb2.PublishSiteRequest], *, token: str = ""
+) -> publish_pb2.PublishSiteResponse:
     """Send a stream to host:port, as a synchronous client does.
 
     The asynchronous one, of which grpcio has its own, may lose the status of a stream
     that the server ends early, and call it an internal error.
     """
 
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
+
     def call() -> publish_pb2.PublishSiteResponse:
         with grpc.insecure_channel(target) as channel:
-            return publish_pb2_grpc.PublishServiceStub(channel).PublishSite(iter(messages), timeout=60)
+            return publish_pb2_grpc.PublishServiceStub(channel).PublishSite(
+                iter(messages), timeout=60, metadata=metadata
+            )
 
     return await asyncio.to_thread(call)

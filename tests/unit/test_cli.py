@@ -55,6 +55,7 @@ CHANGED: dict[str, object] = {
     "bridge_server_target": "dns:///server:7070",
     "bridge_server_ca": "ca.pem",
     "bridge_mount": "",
+    "bridge_cache_bytes": 0,
     "refresh_interval_seconds": 0.25,
     "build_isolation": "require",
     "build_render_processes": 9,
@@ -113,6 +114,7 @@ CHANGED: dict[str, object] = {
 }
 
 SECRETS = {
+    "bridge_token": "hidden" * 6,
     "database_url": "postgresql://user:hidden@host/database",
     "s3_access_key": "hidden",
     "s3_secret_key": "hidden",

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import time
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -127,6 +128,51 @@ async def test_idle_connections_do_not_delay_the_stop(server: Server) -> None:
         bridge.stop.set()
         await asyncio.wait_for(bridge.serving, 3)
         silent.close()
+
+
+async def test_bridge_that_leaves_says_so_before_it_stops(server: Server) -> None:
+    async with (
+        running_bridge(server.target, drain_delay_seconds=1.5) as bridge,
+        httpx.AsyncClient(base_url=bridge.url) as client,
+    ):
+        assert (await client.get("/readyz")).status_code == 200
+        bridge.stop.set()
+        unready = await eventually(lambda: denied(client), what="readiness is denied")
+        assert unready is not None
+        assert unready.headers["connection"] == "close"
+        # Whoever was sent here before that was known is served, over new connections too.
+        late = await client.get("/api/techdocs" + METADATA)
+        assert (late.status_code, late.headers["connection"]) == (200, "close")
+        assert (await client.get("/.backstage/health/v1/liveness")).status_code == 200
+        await asyncio.wait_for(bridge.serving, 10)
+
+
+async def denied(client: httpx.AsyncClient) -> httpx.Response | None:
+    answer = await client.get("/.backstage/health/v1/readiness")
+    return answer if answer.status_code == 503 else None
+
+
+async def test_event_stream_ends_only_when_the_bridge_stops(server: Server) -> None:
+    begun = asyncio.Event()
+
+    async def silent(
+        request: builds_pb2.StreamSyncRequest, context: object
+    ) -> AsyncIterator[builds_pb2.StreamSyncResponse]:
+        yield builds_pb2.StreamSyncResponse(heartbeat=builds_pb2.Heartbeat())
+        begun.set()
+        await asyncio.Event().wait()
+
+    server.builds.stream = silent
+    async with running_bridge(server.target, drain_delay_seconds=1) as bridge, httpx.AsyncClient(timeout=20) as client:
+        answer = asyncio.create_task(client.get(f"{bridge.api}/sync/default/component/x"))
+        await asyncio.wait_for(begun.wait(), 10)
+        told = time.monotonic()
+        bridge.stop.set()
+        text = (await answer).text
+        assert time.monotonic() - told > 0.9
+        assert text.count("event: ") == 1
+        assert "event: error" in text
+        await asyncio.wait_for(bridge.serving, 10)
 
 
 async def test_answers_do_not_wait_for_acknowledgements(server: Server) -> None:
