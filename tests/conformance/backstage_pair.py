@@ -13,6 +13,7 @@ import httpx
 
 from tests.conformance.backstage_answers import differences, facts_of
 from tests.conformance.backstage_credentials import credentials
+from tests.conformance.backstage_differences import Found
 from tests.conformance.backstage_requests import INDEX, Request
 from tests.conformance.backstage_site import write_sources
 from tests.conformance.raw_http import RawAnswer, framed_exchange
@@ -96,7 +97,7 @@ async def backstage_pair(
         yield pair
 
 
-async def unlike(pair: Pair, requests: Sequence[Request]) -> Mapping[str, Sequence[tuple[str, str, str]]]:
+async def unlike(pair: Pair, requests: Sequence[Request]) -> Found:
     """Send requests to both, and return by name each fact that the answers differ in, with their value and ours."""
     found = {}
     for request in requests:
