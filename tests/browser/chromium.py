@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, async_playwright, expect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 # Names other than this machine's do not resolve, so that a run is the same with a network and without.
 _LOOPBACK_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 _STEP_MILLISECONDS = 15_000
+
+expect.set_options(timeout=_STEP_MILLISECONDS)
 
 
 @asynccontextmanager
@@ -48,12 +50,15 @@ class Tab:
     failed: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     answers: dict[str, int] = field(default_factory=dict)
+    finished: list[str] = field(default_factory=list)
+    """URLs of answers that have come to their end."""
 
     def __post_init__(self) -> None:
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("requestfailed", self._failed)
         self.page.on("response", self._answered)
+        self.page.on("requestfinished", lambda request: self.finished.append(request.url))
 
     @property
     def context(self) -> BrowserContext:

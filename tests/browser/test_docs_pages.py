@@ -93,7 +93,7 @@ async def test_navigation_replaces_the_page_without_loading_it_anew(reader: Tab,
     await page.goto(f"{site.url}/guides/")
     await page.evaluate("window.stays = true")
     await page.locator(".md-nav--primary").get_by_role("link", name="Pictures").click()
-    await expect(page.locator("h1")).to_contain_text("Pictures")
+    await expect(page.locator("article h1")).to_contain_text("Pictures")
     assert page.url == f"{site.url}/guides/pictures/"
     assert await page.evaluate("window.stays")
 
@@ -113,7 +113,7 @@ async def test_search_finds_a_word_and_goes_there(reader: Tab, site: Site, scree
     await expect(result).to_contain_text("Pictures")
     await page.screenshot(path=screenshots / "docs-search.png")
     await result.click()
-    await expect(page.locator("h1")).to_contain_text("Pictures")
+    await expect(page.locator("article h1")).to_contain_text("Pictures")
     assert page.url.startswith(f"{site.url}/guides/pictures/")
 
 

@@ -9,7 +9,7 @@ import { createApp } from '@backstage/app-defaults';
 import { AppRouter, FlatRoutes } from '@backstage/core-app-api';
 import { configApiRef, createApiFactory } from '@backstage/core-plugin-api';
 import { ScmIntegrationsApi, scmIntegrationsApiRef } from '@backstage/integration-react';
-import { CatalogEntityPage, EntityLayout, catalogPlugin } from '@backstage/plugin-catalog';
+import { CatalogEntityPage, CatalogIndexPage, EntityLayout, catalogPlugin } from '@backstage/plugin-catalog';
 import { searchPlugin } from '@backstage/plugin-search';
 import { EntityTechdocsContent, TechDocsReaderPage, TechdocsPage, techdocsPlugin } from '@backstage/plugin-techdocs';
 
@@ -58,6 +58,7 @@ const App = app.createRoot(
     <FlatRoutes>
       <Route path="/docs" element={<TechdocsPage />} />
       <Route path="/docs/:namespace/:kind/:name/*" element={<TechDocsReaderPage />} />
+      <Route path="/catalog" element={<CatalogIndexPage />} />
       <Route path="/catalog/:namespace/:kind/:name" element={<CatalogEntityPage />}>
         {entityPage}
       </Route>
