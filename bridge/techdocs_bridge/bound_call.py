@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import MethodDescriptor
@@ -9,6 +10,7 @@ from google.protobuf.message import Message
 
 from techdocs_bridge.client import CallContext
 from techdocs_bridge.exchange import Exchange
+from techdocs_bridge.status import HTTPProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +21,5 @@ class BoundCall:
     method: MethodDescriptor
     request: Message
     context: CallContext
+    words: Callable[[HTTPProblem], HTTPProblem]
+    """What a problem of the call is in the words that its reader expects."""

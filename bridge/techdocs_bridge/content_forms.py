@@ -15,7 +15,7 @@ _DEFAULT_NAMESPACE = "default"
 
 def is_static(exchange: Exchange) -> bool:
     """Return whether a request is for static documentation, whatever else is wrong with it."""
-    return exchange.api_path.startswith(STATIC_PREFIX.encode())
+    return exchange.is_static or exchange.api_path.startswith(STATIC_PREFIX.encode())
 
 
 def _site_media_type(info: docs_pb2.ContentInfo) -> str:
@@ -26,8 +26,8 @@ def _site_headers(exchange: Exchange, request: docs_pb2.ReadContentRequest, medi
     """Not of pages only: a worker is bound by the policy its script came with."""
     entity = request.entity
     namespace = entity.namespace or _DEFAULT_NAMESPACE
-    site_path = f"{exchange.base.decode()}/docs/{namespace}/{entity.kind}/{entity.name}/"
-    return site_headers(exchange.headers.get("host", ""), site_path)
+    site_path = f"{exchange.origin.prefix}{exchange.base.decode()}/docs/{namespace}/{entity.kind}/{entity.name}/"
+    return site_headers(exchange.origin.host, site_path)
 
 
 def _static_media_type(info: docs_pb2.ContentInfo) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from google.protobuf.message import Message
 from starlette.types import Receive, Scope, Send
 
+from techdocs_bridge.backstage.credentials import AuthorizationUnusable, authorization
+from techdocs_bridge.backstage.problems import entity_ref, in_backstage_words, path_problem
 from techdocs_bridge.backstage.static_docs import page_problem
 from techdocs_bridge.bound_call import BoundCall
 from techdocs_bridge.client import CallContext, ServerClient
@@ -18,7 +20,7 @@ from techdocs_bridge.event_stream import EventStreams
 from techdocs_bridge.exchange import Exchange, read_body, while_connected
 from techdocs_bridge.json_answers import answer_unary
 from techdocs_bridge.json_lines import LineStreams
-from techdocs_bridge.own_paths import OwnPath
+from techdocs_bridge.own_paths import OwnPath, OwnPaths
 from techdocs_bridge.refusals import (
     authorization_unusable,
     body_too_slow,
@@ -30,6 +32,7 @@ from techdocs_bridge.refusals import (
     unsupported_media_type,
 )
 from techdocs_bridge.settings import BridgeSettings
+from techdocs_bridge.site_metadata import VARY, StoredMetadata, asks_for_stored_form
 from techdocs_bridge.status import HTTPProblem
 from techdocs_bridge.transcoding.binding import RequestInvalid, UnsupportedMediaType, build_request
 from techdocs_bridge.transcoding.http_rules import Route
@@ -40,8 +43,8 @@ _CONTENT = "techdocs.v1.DocsService.ReadContent"
 _EVENTS = "techdocs.v1.BuildService.StreamSync"
 _WAITS_FOR_BUILDS = "techdocs.v1.BuildService.SyncSite"
 
-# gRPC servers take 8 KiB of metadata for certain; a quarter is left for everything else.
-_MAX_AUTHORIZATION_BYTES = 6 * 1024
+_METADATA = "techdocs.v1.DocsService.GetSiteMetadata"
+_BACKSTAGE = ("/metadata/", "/sync/", STATIC_PREFIX)
 
 
 class Dispatcher:
@@ -52,7 +55,7 @@ class Dispatcher:
         settings: BridgeSettings,
         table: RouteTable,
         client: ServerClient,
-        own_paths: Mapping[bytes, OwnPath],
+        own_paths: OwnPaths,
         draining: asyncio.Event,
     ) -> None:
         self._settings = settings
@@ -60,6 +63,7 @@ class Dispatcher:
         self._client = client
         self._own_paths = own_paths
         self._content = ContentReader(client)
+        self._metadata = StoredMetadata(client)
         self._events = EventStreams(client, draining, heartbeat_seconds=settings.heartbeat_seconds)
         self._lines = LineStreams(client, draining)
         self._requests = _Slots(settings.max_concurrent_requests)
@@ -69,7 +73,7 @@ class Dispatcher:
         """Answer one request."""
         exchange = Exchange.of(scope)
         try:
-            own_path = self._own_paths.get(exchange.path)
+            own_path = self._own_paths.find(exchange)
             if own_path is not None:
                 await self._answer_own(own_path, exchange, send)
             else:
@@ -80,10 +84,15 @@ class Dispatcher:
             raise
 
     async def _answer_own(self, own_path: OwnPath, exchange: Exchange, send: Send) -> None:
-        if exchange.method in ("GET", "HEAD"):
-            await own_path(exchange, send)
+        answer = own_path.get("GET" if exchange.method == "HEAD" else exchange.method)
+        if answer is None:
+            await _answer_other_method(exchange, tuple(sorted({*own_path, "HEAD"})), send)
+        elif exchange.is_mounted:
+            with self._requests.taken():
+                await answer(exchange, send)
         else:
-            await _answer_other_method(exchange, ("GET", "HEAD"), send)
+            # Probes are answered however much there is to do.
+            await answer(exchange, send)
 
     async def _answer_routed(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         try:
@@ -96,15 +105,19 @@ class Dispatcher:
             raise no_such_path()
         else:
             exchange.route = match.route.full_name
+            exchange.is_static = exchange.is_static or match.route.template.text.startswith(STATIC_PREFIX)
             with self._slots(match.route).taken():
                 await self._answer_call(match, exchange, receive, send)
 
     async def _answer_call(self, match: Found, exchange: Exchange, receive: Receive, send: Send) -> None:
-        body = await self._body(exchange, receive)
-        call = BoundCall(
-            exchange, match.route.method, _request(match, exchange, body), self._context(match.route, exchange)
-        )
-        await while_connected(receive, self._answer(match.route, call, send))
+        words = _words(match, exchange)
+        try:
+            body = await self._body(exchange, receive)
+            context = self._context(match.route, exchange)
+            call = BoundCall(exchange, match.route.method, _request(match, exchange, body), context, words)
+            await while_connected(receive, self._answer(match.route, call, send))
+        except HTTPProblem as problem:
+            raise words(problem) from problem
 
     async def _answer(self, route: Route, call: BoundCall, send: Send) -> None:
         if route.full_name == _CONTENT:
@@ -112,10 +125,12 @@ class Dispatcher:
             await self._content.answer(call, form, send)
         elif route.full_name == _EVENTS:
             await self._events.answer(call, send)
+        elif route.full_name == _METADATA and asks_for_stored_form(call.exchange):
+            await self._metadata.answer(call, send)
         elif route.server_streaming:
             await self._lines.answer(route, call, send)
         else:
-            await answer_unary(self._client, route, call, send)
+            await answer_unary(self._client, route, call, send, headers=VARY if route.full_name == _METADATA else ())
 
     def _slots(self, route: Route) -> _Slots:
         """Event streams stay long and cost little; content is streamed but ends by itself."""
@@ -129,7 +144,9 @@ class Dispatcher:
         else:
             deadline_seconds = self._settings.default_deadline_seconds
         return CallContext(
-            request_id=exchange.request_id, authorization=_authorization(exchange), deadline_seconds=deadline_seconds
+            request_id=exchange.request_id,
+            authorization=_authorization(exchange, is_content=route.full_name == _CONTENT),
+            deadline_seconds=deadline_seconds,
         )
 
     async def _body(self, exchange: Exchange, receive: Receive) -> bytes:
@@ -187,14 +204,27 @@ def _revision_only(query: bytes) -> bytes:
     return b"&".join(part for part in query.split(b"&") if part.startswith(b"revision="))
 
 
-def _authorization(exchange: Exchange) -> str:
-    """Return the header, which goes to the server as it came. gRPC takes printable ASCII only."""
-    header = exchange.headers.get("authorization", "")
-    if len(header) > _MAX_AUTHORIZATION_BYTES:
-        raise authorization_unusable(f"is longer than {_MAX_AUTHORIZATION_BYTES} bytes", status=431)
-    if not header.isascii() or not header.isprintable():
-        raise authorization_unusable("has characters that are not printable ASCII", status=400)
-    return header
+def _authorization(exchange: Exchange, *, is_content: bool) -> str:
+    """Return what goes to the server as authorization. Browsers load contents by themselves, with a cookie."""
+    try:
+        return authorization(exchange.headers, with_cookie=is_content)
+    except AuthorizationUnusable as error:
+        raise authorization_unusable(str(error), status=error.status) from error
+
+
+def _words(match: Found, exchange: Exchange) -> Callable[[HTTPProblem], HTTPProblem]:
+    """Return what puts a problem into Backstage's words, where Backstage's clients ask: under the mount."""
+    if not exchange.is_mounted or not match.route.template.text.startswith(_BACKSTAGE):
+        return lambda problem: problem
+    names = (match.variables.get(f"entity.{part}", "") for part in ("namespace", "kind", "name"))
+    ref = entity_ref(*names)
+
+    def words(problem: HTTPProblem) -> HTTPProblem:
+        if exchange.is_static and problem.reason == "FIELD_INVALID":
+            return path_problem(problem, ref)
+        return in_backstage_words(problem, match.route.full_name, ref)
+
+    return words
 
 
 async def _answer_other_method(exchange: Exchange, known: tuple[str, ...], send: Send) -> None:

@@ -21,7 +21,7 @@ from google.rpc import error_details_pb2
 from starlette.responses import Response
 
 from techdocs_bridge.exchange import Exchange
-from techdocs_bridge.status import HTTPProblem, packed_json
+from techdocs_bridge.status import HTTPProblem, JSONValue, packed_json
 
 _log = logging.getLogger("techdocs.bridge")
 
@@ -41,14 +41,16 @@ def shown_message(problem: HTTPProblem, exchange: Exchange) -> str:
 def error_response(problem: HTTPProblem, exchange: Exchange) -> Response:
     """Return the JSON answer for a problem. Errors are never stored by caches."""
     request_info = packed_json(error_details_pb2.RequestInfo(request_id=exchange.request_id))
+    error: dict[str, JSONValue] = {
+        "name": problem.name,
+        "message": shown_message(problem, exchange),
+        **({"cause": dict(problem.cause)} if problem.cause else {}),
+        "code": problem.status,
+        "status": problem.code,
+        "details": [*(dict(detail) for detail in problem.details), request_info],
+    }
     body = {
-        "error": {
-            "name": problem.name,
-            "message": shown_message(problem, exchange),
-            "code": problem.status,
-            "status": problem.code,
-            "details": [*problem.details, request_info],
-        },
+        "error": error,
         # The answer to HEAD has the length of that to GET (RFC 9110, section 9.3.2), though nobody sees this body.
         "request": {"method": "GET" if exchange.method == "HEAD" else exchange.method, "url": exchange.url},
         "response": {"statusCode": problem.status},

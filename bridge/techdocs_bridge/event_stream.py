@@ -37,7 +37,8 @@ from techdocs_bridge.status import HTTPProblem
 
 _log = logging.getLogger("techdocs.bridge")
 
-_OUTCOMES = frozenset({"BUILD_FAILED", "BUILD_CANCELLED", "REVISION_CONFLICT"})
+# Told inside the stream, as Backstage's backend tells all it finds out after it has found the entity.
+_OUTCOMES = frozenset({"BUILD_FAILED", "BUILD_CANCELLED", "REVISION_CONFLICT", "NO_DOCS_SOURCE"})
 
 _PHASES: dict[int, str] = {
     builds_pb2.BUILD_STATE_QUEUED: "is waiting for its turn",
@@ -46,6 +47,10 @@ _PHASES: dict[int, str] = {
     builds_pb2.BUILD_STATE_PUBLISHING: "is publishing",
 }
 """States that are told as lines of log. The final ones are what ``finish`` and ``error`` are for."""
+
+_CHECK_SECONDS = 60
+"""How long Backstage's backend takes a site for current after it has looked (BuildMetadataStorage, shouldCheckForUpdate):
+its reader asks with every page that is opened. A query with ``maxCheckAge`` says otherwise."""
 
 _HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"content-type", MEDIA_TYPE.encode()),
@@ -75,6 +80,8 @@ class EventStreams:
             return
         request = builds_pb2.StreamSyncRequest()
         request.MergeFrom(_stream_sync(call.request))
+        if call.exchange.is_mounted and not request.HasField("max_check_age") and not request.force:
+            request.max_check_age.seconds = _CHECK_SECONDS
         try:
             await self._relay(call, request, send, resumed=_resume(request, call.exchange))
         except _BuildForgotten:
@@ -92,7 +99,7 @@ class EventStreams:
         except HTTPProblem as problem:
             if resumed and problem.reason == "BUILD_NOT_FOUND" and not exchange.status:
                 raise _BuildForgotten from None
-            last = await _told(exchange, problem, send)
+            last = await _told(exchange, call.words(problem), send)
         except ResponseAborted:
             raise
         except Exception:

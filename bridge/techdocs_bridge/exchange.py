@@ -13,6 +13,8 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
+from techdocs_bridge.forwarded import Origin
+
 _T = TypeVar("_T")
 _KEY = "techdocs_exchange"
 
@@ -28,22 +30,34 @@ class ClientGone(Exception):
 class Exchange:
     """A request with what was decided about it on the way."""
 
-    def __init__(self, scope: Scope, *, request_id: str, mount: str) -> None:
-        """Wrap a request of scope type ``http``. ``mount`` is the path the API lives under."""
+    def __init__(self, scope: Scope, *, request_id: str, mount: str, origin: Origin | None = None) -> None:
+        """Wrap a request of scope type ``http``.
+
+        ``mount`` is the path the API lives under, in any case of its letters, as Backstage's router has it. ``origin``
+        is where the request comes from; None takes it from the connection and the Host header.
+        """
         self.headers = Headers(scope=scope)
         self.request_id = request_id
         self.method: str = scope["method"]
         self.raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
         self.query: bytes = scope["query_string"]
         client = scope.get("client")
-        self.peer: str = client[0] if client else ""
+        peer = client[0] if client else ""
+        self.origin = origin or Origin(peer, scope.get("scheme", "http"), self.headers.get("host", ""), "")
+        """Who asks, and for which host, as far as it can be believed."""
+        self.peer: str = self.origin.peer
         # A server that sits under a path of its own counts it in raw_path as well (ASGI, "root_path").
         root = scope.get("root_path", "").encode()
         root = root if root and self.raw_path.startswith(root + b"/") else b""
         self.path: bytes = self.raw_path[len(root) :]
         """The raw path without the path the whole application lives under."""
-        self.base: bytes = root + (mount.encode() if self.path.startswith(mount.encode() + b"/") else b"")
+        under = self.path[: len(mount) + 1].lower() == mount.lower().encode() + b"/"
+        self.is_mounted = under
+        """Whether the path is under the mount, where Backstage's clients ask; with an empty mount everything is."""
+        self.base: bytes = root + (self.path[: len(mount)] if under else b"")
         """What the raw path has before the part that the contract describes."""
+        self.is_static = under and self.path[len(mount) :].lower().startswith(b"/static/docs/")
+        """Whether it asks for static documentation, whatever else is wrong with it."""
         self.route = ""
         """Name of the method that answers, for the log."""
         self.status = 0

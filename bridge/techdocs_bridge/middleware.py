@@ -13,12 +13,14 @@ import time
 import uuid
 from collections.abc import Callable
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from techdocs_bridge.error_body import error_response, log_problem
 from techdocs_bridge.exchange import ClientGone, Exchange, ResponseAborted
+from techdocs_bridge.forwarded import Proxies
 from techdocs_bridge.refusals import body_too_large, defect, draining
-from techdocs_bridge.security_headers import COMMON_HEADERS, INERT_POLICY
+from techdocs_bridge.security_headers import COMMON_HEADERS, INERT_POLICY, transport_headers
 from techdocs_bridge.settings import BridgeSettings
 from techdocs_bridge.status import HTTPProblem
 
@@ -32,9 +34,12 @@ _CLIENT_CLOSED_REQUEST = 499
 class RequestMiddleware:
     """Makes the exchange, sends what every answer has, and writes the one log line."""
 
-    def __init__(self, app: ASGIApp, settings: BridgeSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: BridgeSettings, is_leaving: Callable[[], bool]) -> None:
         self._app = app
         self._settings = settings
+        self._is_leaving = is_leaving
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._headers = (*COMMON_HEADERS, *transport_headers(settings.external_url))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -42,7 +47,9 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
-        exchange = Exchange(scope, request_id=_request_id(scope), mount=self._settings.mount)
+        client = scope.get("client")
+        origin = self._proxies.origin(client[0] if client else "", scope["scheme"], Headers(scope=scope))
+        exchange = Exchange(scope, request_id=_request_id(scope), mount=self._settings.mount, origin=origin)
         exchange.attach(scope)
         try:
             await self._app(scope, receive, self._sending(exchange, send))
@@ -51,7 +58,7 @@ class RequestMiddleware:
 
     def _sending(self, exchange: Exchange, send: Send) -> Send:
         async def send_within_limits(message: Message) -> None:
-            message = _started(exchange, message) if message["type"] == "http.response.start" else message
+            message = self._started(exchange, message) if message["type"] == "http.response.start" else message
             if message["type"] == "http.response.body":
                 message = _body(exchange, message)
             try:
@@ -63,21 +70,23 @@ class RequestMiddleware:
 
         return send_within_limits
 
+    def _started(self, exchange: Exchange, message: Message) -> Message:
+        exchange.status = message["status"]
+        headers = [*message.get("headers", ()), *self._headers, (b"x-request-id", exchange.request_id.encode())]
+        # A cache puts the headers of a 304 into the answer it keeps, and that may be a page with a policy of its own.
+        if exchange.status != 304 and all(name != b"content-security-policy" for name, _ in headers):
+            headers.append((b"content-security-policy", INERT_POLICY.encode()))
+        if self._is_leaving():
+            # The next request finds another bridge, while this one still answers what reaches it.
+            headers.append((b"connection", b"close"))
+        return {**message, "headers": headers}
+
 
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
             return str(value, "ascii")
     return str(uuid.uuid4())
-
-
-def _started(exchange: Exchange, message: Message) -> Message:
-    exchange.status = message["status"]
-    headers = [*message.get("headers", ()), *COMMON_HEADERS, (b"x-request-id", exchange.request_id.encode())]
-    # A cache puts the headers of a 304 into the answer it keeps, and that may be a page with a policy of its own.
-    if exchange.status != 304 and all(name != b"content-security-policy" for name, _ in headers):
-        headers.append((b"content-security-policy", INERT_POLICY.encode()))
-    return {**message, "headers": headers}
 
 
 def _body(exchange: Exchange, message: Message) -> Message:

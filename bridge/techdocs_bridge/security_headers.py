@@ -32,8 +32,22 @@ STATIC_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 
 COMMON_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    # For browsers that know no frame-ancestors, and for PDF files, which have no policy.
+    (b"x-frame-options", b"SAMEORIGIN"),
+    # Keeps PDF and Flash viewers from reading across origins by a file that documentation could contain.
+    (b"x-permitted-cross-domain-policies", b"none"),
 )
 """For every answer."""
+
+_TRANSPORT_SECONDS = 180 * 86_400
+
+
+def transport_headers(external_url: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what keeps browsers on HTTPS (RFC 6797), where they come by it. Of other hosts nothing is said."""
+    if not external_url.startswith("https://"):
+        return ()
+    return ((b"strict-transport-security", f"max-age={_TRANSPORT_SECONDS}".encode()),)
+
 
 # A name or an IPv4 address; CSP cannot write an IPv6 one.
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")

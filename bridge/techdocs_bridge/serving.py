@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 
 from techdocs_bridge.app import create_app
+from techdocs_bridge.connection import ConnectionLimits, bounded
 from techdocs_bridge.exchange import ResponseAborted
 from techdocs_bridge.settings import BridgeSettings
 
 _BACKLOG = 2048
-# Above the minute after which proxies commonly drop an idle connection: the side that reuses it should be the one to close.
-_KEEP_ALIVE_SECONDS = 75
 _LAST_MOMENT_SECONDS = 1.0
 
 
@@ -35,25 +35,30 @@ async def serve_bridge(
     """Serve until ``stop`` is set, then stop taking connections and finish what is in flight.
 
     ``listen`` is a host and a port; port 0 takes a free one. ``ready`` is called with the real URL once connections are
-    taken. After ``stop``, event streams end with an error that says so, and other requests have ``drain_seconds``,
-    rounded up to whole ones; what is not done by then is cancelled. When this returns or raises, the port is free and no task is left.
+    taken. After ``stop``, readiness is denied; ``drain_delay_seconds`` of the settings later no connection is taken any
+    more, event streams end with an error that says so, and other requests have ``drain_seconds``, rounded up to whole
+    ones; what is not done by then is cancelled. When this returns or raises, the port is free and no task is left.
 
     Raises:
         OSError: the address cannot be listened on; the message names it.
         RuntimeError: the application did not start.
     """
     listener = _listener(*listen)
-    draining = asyncio.Event()
-    server = _EmbeddedServer(_config(settings, draining, drain_seconds), lambda: ready(_url(listener)))
+    leaving, draining = asyncio.Event(), asyncio.Event()
+    app = create_app(settings, leaving=leaving, draining=draining)
+    server = _EmbeddedServer(_config(settings, app, drain_seconds), lambda: ready(_url(listener)))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.set()
+        await asyncio.wait({serving}, timeout=settings.drain_delay_seconds)
     except asyncio.CancelledError:
         server.config.timeout_graceful_shutdown = 0
         raise
     finally:
         stopping.cancel()
+        leaving.set()
         draining.set()
         server.should_exit = True
         try:
@@ -90,11 +95,17 @@ class _EmbeddedServer(uvicorn.Server):
             await asyncio.wait(self.server_state.tasks, timeout=_LAST_MOMENT_SECONDS)
 
 
-def _config(settings: BridgeSettings, draining: asyncio.Event, drain_seconds: float) -> uvicorn.Config:
+def _config(settings: BridgeSettings, app: Starlette, drain_seconds: float) -> uvicorn.Config:
+    limits = ConnectionLimits(
+        max_connections=settings.max_connections,
+        max_head_bytes=settings.max_header_bytes,
+        head_seconds=settings.header_timeout_seconds,
+        unread_seconds=settings.client_timeout_seconds,
+    )
     logging.getLogger("uvicorn.error").addFilter(_without_aborted)
     return uvicorn.Config(
-        create_app(settings, draining=draining),
-        http="httptools",
+        app,
+        http=bounded(limits),
         ws="none",
         lifespan="on",
         # Logging is set up by the caller, and requests have their own log line.
@@ -105,7 +116,7 @@ def _config(settings: BridgeSettings, draining: asyncio.Event, drain_seconds: fl
         proxy_headers=False,
         workers=1,
         backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.idle_timeout_seconds,
         timeout_graceful_shutdown=math.ceil(drain_seconds),
     )
 

@@ -24,6 +24,15 @@ class BridgeSettings:
     server_ca: bytes | None = None
     """PEM certificates the server's own is checked against; None means a connection without TLS."""
 
+    external_url: str = ""
+    """What browsers have in their address bar, for example ``https://backstage.example.com``; empty when unknown."""
+
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may read answers, with credentials; see `cross_origin`."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks whose ``X-Forwarded-*`` headers are believed; see `forwarded`."""
+
     version: str = "0.0.0"
     """Version shown in the OpenAPI document."""
 
@@ -39,11 +48,27 @@ class BridgeSettings:
     client_timeout_seconds: float = 60
     """How long a client may take nothing of its answer, or need for its whole body, before it is given up."""
 
+    header_timeout_seconds: float = 20
+    """For the head of a request: from its first byte, or from the begin of its connection."""
+
+    idle_timeout_seconds: int = 75
+    """How long a connection is kept without a request. Proxies commonly drop one after a minute: the side that reuses a
+    connection should be the one to close it."""
+
+    drain_delay_seconds: float = 0
+    """How long requests are still taken when the bridge was told to stop, while readiness is denied."""
+
     heartbeat_seconds: float = 15
     """Longest silence of an event stream. Proxies commonly take one of 60 s for dead."""
 
     max_body_bytes: int = 1024 * _KIB
     """Largest request body. No request of the API comes near: the longest field has 4 KiB."""
+
+    max_header_bytes: int = 32 * _KIB
+    """Largest head of a request. A token has 6 KiB at most; the rest is for the cookies of a shared host."""
+
+    max_connections: int = 4096
+    """Open connections at once. An idle one costs some KiB."""
 
     max_concurrent_requests: int = 512
     """Requests at once, event streams left out. One holds at most two chunks of 1 MiB."""

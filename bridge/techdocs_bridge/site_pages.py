@@ -26,7 +26,7 @@ def directory_location(exchange: Exchange) -> str:
 
     Never ``//host``: a reference that begins so names another origin (RFC 3986, section 4.2).
     """
-    location = b"/" + exchange.raw_path.lstrip(b"/") + b"/"
+    location = exchange.origin.prefix.encode() + b"/" + exchange.raw_path.lstrip(b"/") + b"/"
     return (location + b"?" + exchange.query if exchange.query else location).decode("latin-1")
 
 

@@ -29,6 +29,8 @@ HTTP_STATUS_BY_REASON: Mapping[str, int] = {
     "STREAM_ORDER_INVALID": 400,
     "MANIFEST_INVALID": 400,
     "DIGEST_MISMATCH": 400,
+    "TOKEN_INVALID": 401,
+    "ACCESS_DENIED": 403,
     "ENTITY_NOT_FOUND": 404,
     "SITE_NOT_FOUND": 404,
     "REVISION_NOT_FOUND": 404,
@@ -55,6 +57,7 @@ HTTP_STATUS_BY_REASON: Mapping[str, int] = {
     "SERVER_OVERLOADED": 503,
     "STORAGE_UNAVAILABLE": 503,
     "CATALOG_UNAVAILABLE": 503,
+    "AUTHENTICATION_UNAVAILABLE": 503,
     "SERVER_DRAINING": 503,
     "DEADLINE_EXCEEDED": 504,
     "CONTENT_CORRUPT": 500,
@@ -139,6 +142,8 @@ class HTTPProblem(Exception):
     """Headers the answer has besides those of every error."""
     log_text: str = ""
     """What the client is not told."""
+    cause: Mapping[str, JSONValue] | None = None
+    """Name and message of the error behind it, where Backstage's backend names one."""
 
     def __str__(self) -> str:
         """Return the text for logs and tracebacks."""

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
+from techdocs_server.access_graph import make_access, make_auth_servicer, make_authenticator, make_own_keys
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.compression.process import ProcessCompressor
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
@@ -17,6 +17,7 @@ from techdocs_server.adapters.records.engine import SqlDatabase
 from techdocs_server.adapters.records.postgresql_feed import PostgreSQLFeed
 from techdocs_server.adapters.records.sql_changes import SqlChangeRecords
 from techdocs_server.adapters.records.sql_leases import SqlBlobLeases
+from techdocs_server.adapters.records.sql_site_checks import SqlSiteChecks
 from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.adapters.reuse.local import LocalReuseStates
 from techdocs_server.adapters.variants.filesystem import FilesystemVariantStore
@@ -28,6 +29,7 @@ from techdocs_server.build_tools import (
     make_source_hosts,
 )
 from techdocs_server.capabilities import capabilities
+from techdocs_server.catalog_graph import make_catalog
 from techdocs_server.classic_tools import make_mirror
 from techdocs_server.collector import make_collector
 from techdocs_server.domain.errors import StorageUnavailable
@@ -40,11 +42,12 @@ from techdocs_server.rpc.admin_servicer import AdminServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
-from techdocs_server.rpc.server import MAX_UNARY_BYTES, TLS, Servicers, TechDocsServer
+from techdocs_server.rpc.server import MAX_UNARY_BYTES, TLS, AccessControl, Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.checking import Checking
 from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
@@ -144,8 +147,8 @@ class TechDocsService:
         removal = FolderRemoval(folder / "removed")
         self._own(removal.close)
         workspaces = LocalWorkspaces(folder / "workspaces", removal=removal)
-        catalog = StaticFileCatalog(settings.catalog.absolute(), excluded=frozenset({folder}), source_hosts=hosts)
-        self._own(catalog.close)
+        own_keys = make_own_keys(stores.database, clock)
+        catalog = make_catalog(settings, folder, hosts, own_keys.tokens, self._own_async)
         preparer = make_preparer(
             settings, hosts, excluded=frozenset({folder}), scratch=folder / "workspaces", own=self._own
         )
@@ -153,7 +156,8 @@ class TechDocsService:
         self._own(files.close)
         generator = await make_generator(settings, folder / "workspaces")
         self._own_async(generator.close)
-        if self._parts.builds:
+        builds_sites = settings.builder == "local"
+        if self._parts.builds and builds_sites:
             generator.preload()
 
         events, sites, builds = stores.events, stores.sites, stores.builds
@@ -185,17 +189,26 @@ class TechDocsService:
             worker=process_name(),
             hands_over=self._is_shared,
         )
-        starter = BuildStarter(sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock)
+        starter = BuildStarter(
+            sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock, builds=builds_sites
+        )
         syncer = SiteSyncer(
-            sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
+            sources=sources,
+            sites=sites,
+            starter=starter,
+            events=events,
+            back_off=BackOff(builds, clock),
+            checking=Checking(SqlSiteChecks(stores.database), sites, clock),
+            builds=builds_sites,
         )
         self._refresher = self._make_refresher(sources, syncer)
         listings = Listings(sites, builds, SqlChangeRecords(stores.database), reader)
         self._collector = make_collector(settings, stores.database, sites, stores.blobs, self._variant_store, clock)
+        authenticator = make_authenticator(settings, clock, self._own_async)
         servicers = Servicers(
             docs=DocsServicer(
                 reader=reader,
-                describer=SiteDescriber(reader, catalog),
+                describer=SiteDescriber(reader, catalog, checks_entities=settings.catalog_type == "backstage"),
                 listings=listings,
                 max_unary_bytes=MAX_UNARY_BYTES,
             ),
@@ -231,8 +244,10 @@ class TechDocsService:
             capabilities=CapabilitiesServicer(
                 capabilities(settings, generator.versions, generator.isolation_level.text)
             ),
+            auth=make_auth_servicer(authenticator, own_keys.keys, clock),
         )
-        port = await self._listen(servicers) if self._parts.serves else 0
+        access = make_access(settings, authenticator, catalog, builds)
+        port = await self._listen(servicers, access) if self._parts.serves else 0
         await self._begin(dispatcher, queue, stores)
         return port
 
@@ -241,13 +256,14 @@ class TechDocsService:
             return await open_shared_queue(self._settings, database, self._own_async)
         return own_queue(self._settings)
 
-    async def _listen(self, servicers: Servicers) -> int:
+    async def _listen(self, servicers: Servicers, access: AccessControl) -> int:
         settings = self._settings
         server = TechDocsServer(
             servicers,
             listen=str(settings.server_listen),
             max_concurrent_calls=settings.server_max_concurrent_calls,
             reflection=settings.server_reflection_enabled,
+            access=access,
             tls=self._tls,
         )
         try:

@@ -25,7 +25,7 @@ def capabilities(settings: Settings, generators: tuple[str, ...], isolation: str
     grace.FromTimedelta(timedelta(seconds=settings.publish_blob_grace_seconds))
     return capabilities_pb2.Capabilities(
         server_version=service_version(),
-        build_enabled=True,
+        build_enabled=settings.builder == "local",
         publish_enabled=settings.publish_enabled,
         blob_grace_duration=grace,
         max_unary_bytes=MAX_UNARY_BYTES,

@@ -74,6 +74,19 @@ async def _bridge(settings: Settings, target: str, stop: asyncio.Event, *, say: 
         mount=settings.bridge_mount,
         version=service_version(),
         sync_deadline_seconds=settings.build_timeout_seconds * 1.5,
+        external_url=settings.bridge_external_url,
+        cors_origins=settings.bridge_cors_origins,
+        trusted_proxies=settings.bridge_trusted_proxies,
+        max_connections=settings.bridge_max_connections,
+        max_concurrent_requests=settings.bridge_max_concurrent_requests,
+        max_concurrent_streams=settings.bridge_max_concurrent_streams,
+        max_header_bytes=settings.bridge_max_header_bytes,
+        max_body_bytes=settings.bridge_max_body_bytes,
+        header_timeout_seconds=settings.bridge_header_timeout_seconds,
+        idle_timeout_seconds=settings.bridge_idle_timeout_seconds,
+        client_timeout_seconds=settings.bridge_client_timeout_seconds,
+        heartbeat_seconds=settings.bridge_heartbeat_seconds,
+        drain_delay_seconds=settings.bridge_drain_delay_seconds,
     )
 
     def ready(url: str) -> None:

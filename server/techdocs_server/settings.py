@@ -25,7 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from techdocs_server.upkeep_settings import UpkeepSettings
+from techdocs_server.bridge_settings import RESTSettings
 
 _PREFIX = "TECHDOCS_"
 _CONFIG = "TECHDOCS_CONFIG"
@@ -88,15 +88,12 @@ class SourceHostSettings(pydantic.BaseModel):
     ca_certificates: Path | None = None
 
 
-class Settings(UpkeepSettings):
+class Settings(RESTSettings):
     """The settings. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
     data_directory: Path = Field(default=Path(".techdocs"), description="where sites, records and workspaces are kept")
-    catalog: Path = Field(
-        default=Path("catalog-info.yaml"), description="a catalog-info.yaml file, or a folder that is searched for them"
-    )
 
     server_listen: Listen = Field(default=ListenAddress("127.0.0.1", 7070), description="where gRPC listens")
     server_drain_seconds: PositiveFloat = Field(
@@ -202,10 +199,10 @@ class Settings(UpkeepSettings):
             raise ValueError(f"{missing}: must be set too, since the other half of the pair is")
         for name in ("server_listen", "bridge_listen"):
             address: ListenAddress = getattr(self, name)
-            if not address.is_loopback and not self.serve_without_authentication:
+            if self.authentication == "none" and not address.is_loopback and not self.serve_without_authentication:
                 raise ValueError(
-                    f"{name}: {address} is reachable from other machines and this version has no authentication; "
-                    "listen on 127.0.0.1, or set serve_without_authentication=true to accept that"
+                    f"{name}: {address} is reachable from other machines and authentication is none; set "
+                    "authentication, listen on 127.0.0.1, or set serve_without_authentication=true to accept that"
                 )
         return self
 

@@ -13,6 +13,7 @@ from techdocs_server.adapters.blobs.memory import MemoryBlobStore
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.records.memory import MemoryBuildRecords, MemorySiteRecords
+from techdocs_server.adapters.records.memory_site_checks import MemorySiteChecks
 from techdocs_server.adapters.removal import FolderRemoval
 from techdocs_server.adapters.reuse.local import LocalReuseStates
 from techdocs_server.adapters.site_files.local import LocalSiteFiles
@@ -23,11 +24,14 @@ from techdocs_server.domain.catalog_entity import CatalogEntity, SourceRef
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import BuildStepFailed, EntityNotFound, StorageUnavailable
+from techdocs_server.domain.principal import Principal
 from techdocs_server.ports.blobs import OpenFile
+from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, LogSink, ProgressSink
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.building import BuildLimits, SiteBuilder
+from techdocs_server.services.checking import Checking
 from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.collecting import Collector
 from techdocs_server.services.compressing import Variants
@@ -76,16 +80,18 @@ class CopyingGenerator:
 
 
 class FolderCatalog:
-    """One entity whose source is a folder."""
+    """One entity whose source is a folder, and whose id and source tests take away."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.source: SourceRef | None = SourceRef("dir", str(folder), "docs", "Demo")
+        self.uid = "1"
 
-    async def entity(self, ref: EntityRef) -> CatalogEntity:
+    async def entity(self, ref: EntityRef, *, viewer: Principal) -> CatalogEntity:
         if ref != ENTITY:
             raise EntityNotFound(str(ref))
-        source = SourceRef("dir", str(self._folder), "docs", "Demo")
-        return CatalogEntity(ref, {}, "Demo", "", "group:default/writers", "dir:.", source)
+        return CatalogEntity(
+            ref, {"metadata": {"uid": self.uid}}, "Demo", "", "group:default/writers", "dir:.", self.source
+        )
 
     async def refs(self) -> Sequence[EntityRef]:
         return [ENTITY]
@@ -135,6 +141,7 @@ class Pipeline:
     events: BuildEvents
     dispatcher: Dispatcher
     reader: SiteReader
+    catalog: FolderCatalog
     sources: Sources
     starter: BuildStarter
     syncer: SiteSyncer
@@ -168,13 +175,15 @@ async def pipeline(
     blobs: FailingBlobStore | None = None,
     variants: Variants | None = None,
     classic: ClassicSites | None = None,
+    clock: Clock | None = None,
+    builds_sites: bool = True,
 ) -> AsyncIterator[Pipeline]:
     """Build the graph and run its queue until the context ends."""
     source = folder / "docs"
     source.mkdir()
     blobs, builds = blobs or FailingBlobStore(), MemoryBuildRecords()
     sites = MemorySiteRecords(builds)
-    clock, generator = SystemClock(), generator or CopyingGenerator()
+    clock, generator = clock or SystemClock(), generator or CopyingGenerator()
     preparer = LocalDirectoryPreparer(max_bytes=10**6, max_files=100)
     files = LocalSiteFiles(max_bytes=10**6, max_files=100)
     queue, events, reader = (
@@ -182,7 +191,8 @@ async def pipeline(
         BuildEvents(builds),
         SiteReader(sites, blobs, variants, classic),
     )
-    sources = Sources(FolderCatalog(source), preparer, generator)
+    catalog = FolderCatalog(source)
+    sources = Sources(catalog, preparer, generator)
     removal = FolderRemoval(folder / "removed")
     reuse = LocalReuseStates(folder / "reuse", max_bytes=reuse_max_bytes, removal=removal)
     builder = SiteBuilder(
@@ -196,7 +206,9 @@ async def pipeline(
         variants=variants,
     )
     dispatcher = Dispatcher(builder=builder, records=builds, events=events, clock=clock)
-    starter = BuildStarter(sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock)
+    starter = BuildStarter(
+        sources=sources, records=builds, queue=queue, dispatcher=dispatcher, clock=clock, builds=builds_sites
+    )
     queue.start(dispatcher.run)
     try:
         yield Pipeline(
@@ -209,10 +221,17 @@ async def pipeline(
             events=events,
             dispatcher=dispatcher,
             reader=reader,
+            catalog=catalog,
             sources=sources,
             starter=starter,
             syncer=SiteSyncer(
-                sources=sources, sites=sites, starter=starter, events=events, back_off=BackOff(builds, clock)
+                sources=sources,
+                sites=sites,
+                starter=starter,
+                events=events,
+                back_off=BackOff(builds, clock),
+                checking=Checking(MemorySiteChecks(sites), sites, clock),
+                builds=builds_sites,
             ),
             life=SiteLife(
                 sites=sites,

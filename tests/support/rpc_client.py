@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from techdocs.v1 import (
     admin_pb2_grpc,
+    auth_pb2_grpc,
     builds_pb2_grpc,
     capabilities_pb2_grpc,
     docs_pb2_grpc,
@@ -40,6 +41,7 @@ class Client:
     sites: sites_pb2_grpc.SiteServiceAsyncStub
     admin: admin_pb2_grpc.AdminServiceAsyncStub
     capabilities: capabilities_pb2_grpc.CapabilitiesServiceAsyncStub
+    auth: auth_pb2_grpc.AuthServiceAsyncStub
     check_health: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
     watch_health: grpc.aio.UnaryStreamMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 
@@ -64,6 +66,7 @@ async def connected(target: str, *, service_config: str = "") -> AsyncIterator[C
             sites_pb2_grpc.SiteServiceStub(channel),
             admin_pb2_grpc.AdminServiceStub(channel),
             capabilities_pb2_grpc.CapabilitiesServiceStub(channel),
+            auth_pb2_grpc.AuthServiceStub(channel),
             channel.unary_unary(
                 "/grpc.health.v1.Health/Check",
                 request_serializer=health_pb2.HealthCheckRequest.SerializeToString,

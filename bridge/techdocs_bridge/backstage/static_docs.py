@@ -16,8 +16,8 @@ from techdocs_bridge.status import HTTPProblem
 
 DEFAULT_MEDIA_TYPE = "text/plain; charset=utf-8"
 
-_KEPT_STATUSES = frozenset({404, 405, 416})
-_NO_SUCH_PAGE = 400
+_KEPT_STATUSES = frozenset({401, 404, 405, 412, 416})
+_NO_SUCH_PAGE = frozenset({400, 403})
 
 
 def static_media_type(path: str) -> str:
@@ -29,12 +29,13 @@ def page_problem(problem: HTTPProblem) -> HTTPProblem:
     """Return what a page request under ``/static/docs`` answers in place of ``problem``.
 
     The reader knows 404 and 500 and renders the body of every other status as documentation. A path that breaks a rule
-    cannot exist, so it is 404; whatever else is broken, 503 included, is 500 and keeps its message. 405 and 416 stay:
-    the reader sends neither other methods nor ranges.
+    cannot exist, so it is 404, as is a page its caller may not see; whatever else is broken, 503 included, is 500 and
+    keeps its message. 405, 412 and 416 stay: the reader sends neither other methods nor conditions nor ranges. So does
+    401, which Backstage's own backend answers without credentials and browsers need to know.
     """
     if problem.status in _KEPT_STATUSES:
         return problem
-    return problem.with_status(404 if problem.status == _NO_SUCH_PAGE else 500)
+    return problem.with_status(404 if problem.status in _NO_SUCH_PAGE else 500)
 
 
 @cache

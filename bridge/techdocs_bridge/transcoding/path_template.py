@@ -154,12 +154,13 @@ class PathTemplate:
         wildcards = [at for at in range(len(self.segments)) if at not in literals]
         return openapi_path(self.segments, wildcards, self.captures, self.verb)
 
-    def match(self, segments: Sequence[str], verb: str) -> dict[str, str] | None:
+    def match(self, segments: Sequence[str], verb: str, *, any_case: bool = False) -> dict[str, str] | None:
         """Return the values of the variables, or None when the path is not of this template.
 
         `segments` are those of `split_path` without their verb, which comes apart.
         A trailing slash belongs to the value of a last ``**``; other templates
-        match with and without one.
+        match with and without one. ``any_case`` takes literals in any case of their
+        letters; what variables capture stays as it is.
         """
         if verb != self.verb:
             return None
@@ -170,7 +171,7 @@ class PathTemplate:
         elif real != len(self.segments):
             return None
         for at, literal in self.literals:
-            if segments[at] != literal:
+            if segments[at] != literal and not (any_case and segments[at].lower() == literal.lower()):
                 return None
         return {
             field: segments[start] if stop == start + 1 else "/".join(segments[start:stop])

@@ -94,19 +94,23 @@ class RouteTable:
         """Find the route of a request.
 
         `raw_path` is the path as it came on the wire, without the query. It may
-        begin with `mount` (for example ``/api/techdocs``) or not. HEAD finds what
-        GET finds unless a route is HEAD's own.
+        begin with `mount` (for example ``/api/techdocs``) or not. Under the mount the
+        literal parts may be in any case of their letters, as Backstage's router has
+        it (Express, "case sensitive routing" off). HEAD finds what GET finds unless a
+        route is HEAD's own.
 
         Raises `PathInvalid` for a path that must not be looked at (see `split_path`).
         """
         segments = split_path(raw_path)
         verb = self._verb_of(raw_path)
         prefix = _mount_segments(mount)
-        if prefix and tuple(segments[: len(prefix)]) == prefix:
-            found = self._look_up(http_method, segments[len(prefix) :], verb)
+        if not prefix:
+            return self._look_up(http_method, segments, verb, any_case=True)
+        if tuple(segment.lower() for segment in segments[: len(prefix)]) == prefix:
+            found = self._look_up(http_method, segments[len(prefix) :], verb, any_case=True)
             if not isinstance(found, NoRoute):
                 return found
-        return self._look_up(http_method, segments, verb)
+        return self._look_up(http_method, segments, verb, any_case=False)
 
     def _verb_of(self, raw_path: bytes) -> str:
         """Return the custom verb that the path may end in; an encoded colon is data and starts none."""
@@ -114,20 +118,21 @@ class RouteTable:
         verb = decode(raw_verb) if stem else ""
         return verb if verb in self._verbs else ""
 
-    def _look_up(self, http_method: str, segments: list[str], verb: str) -> Match:
+    def _look_up(self, http_method: str, segments: list[str], verb: str, *, any_case: bool) -> Match:
         if verb and segments:
             at = len(segments) - (2 if segments[-1] == "" else 1)
             stem = segments[at].removesuffix(f":{verb}")
-            found = self._among(http_method, [*segments[:at], stem, *segments[at + 1 :]], verb)
+            found = self._among(http_method, [*segments[:at], stem, *segments[at + 1 :]], verb, any_case=any_case)
             if not isinstance(found, NoRoute):
                 return found
-        return self._among(http_method, segments, "")
+        return self._among(http_method, segments, "", any_case=any_case)
 
-    def _among(self, http_method: str, segments: list[str], verb: str) -> Match:
+    def _among(self, http_method: str, segments: list[str], verb: str, *, any_case: bool) -> Match:
         fallback: Found | None = None
         allow: set[str] = set()
-        for route in self._by_head.get(segments[0], self._headless) if segments else self._headless:
-            variables = route.template.match(segments, verb)
+        head = (segments[0].lower() if any_case else segments[0]) if segments else ""
+        for route in self._by_head.get(head, self._headless):
+            variables = route.template.match(segments, verb, any_case=any_case)
             if variables is None:
                 continue
             if route.http_method == http_method:
@@ -165,4 +170,4 @@ def _serves(route: Route, http_method: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _mount_segments(mount: str) -> tuple[str, ...]:
-    return tuple(segment for segment in mount.split("/") if segment)
+    return tuple(segment.lower() for segment in mount.split("/") if segment)

@@ -26,10 +26,11 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from techdocs.v1 import access_pb2 as techdocs_dot_v1_dot_access__pb2
 from techdocs.v1 import openapi_pb2 as techdocs_dot_v1_dot_openapi__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17techdocs/v1/admin.proto\x12\x0btechdocs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19techdocs/v1/openapi.proto\".\n\x15\x43ollectGarbageRequest\x12\x15\n\x07\x64ry_run\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x01\"E\n\x16\x43ollectGarbageResponse\x12+\n\ncollection\x18\x01 \x01(\x0b\x32\x17.techdocs.v1.Collection\"\x88\x02\n\nCollection\x12\x15\n\x07\x64ry_run\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x18\n\nkept_blobs\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nkept_bytes\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rdeleted_blobs\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rdeleted_bytes\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x64\x65leted_revisions\x18\x06 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12!\n\x13\x66orgotten_revisions\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x32\xbd\x01\n\x0c\x41\x64minService\x12\xac\x01\n\x0e\x43ollectGarbage\x12\".techdocs.v1.CollectGarbageRequest\x1a#.techdocs.v1.CollectGarbageResponse\"Q\x90\x02\x02\xb2\xe1\x18 \n\x0e\x63ollectGarbage\x12\x0e\x41\x64ministration\x82\xd3\xe4\x93\x02$\"\x13/v1/garbage:collect:\x01*b\ncollectionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17techdocs/v1/admin.proto\x12\x0btechdocs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x18techdocs/v1/access.proto\x1a\x19techdocs/v1/openapi.proto\".\n\x15\x43ollectGarbageRequest\x12\x15\n\x07\x64ry_run\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x01\"E\n\x16\x43ollectGarbageResponse\x12+\n\ncollection\x18\x01 \x01(\x0b\x32\x17.techdocs.v1.Collection\"\x88\x02\n\nCollection\x12\x15\n\x07\x64ry_run\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x18\n\nkept_blobs\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nkept_bytes\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rdeleted_blobs\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rdeleted_bytes\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x64\x65leted_revisions\x18\x06 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12!\n\x13\x66orgotten_revisions\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x32\xc5\x01\n\x0c\x41\x64minService\x12\xb4\x01\n\x0e\x43ollectGarbage\x12\".techdocs.v1.CollectGarbageRequest\x1a#.techdocs.v1.CollectGarbageResponse\"Y\x90\x02\x02\xb2\xe1\x18 \n\x0e\x63ollectGarbage\x12\x0e\x41\x64ministration\xba\xe1\x18\x04\x08\x05\x10\x04\x82\xd3\xe4\x93\x02$\"\x13/v1/garbage:collect:\x01*b\ncollectionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,13 +56,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTION'].fields_by_name['duration']._loaded_options = None
   _globals['_COLLECTION'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
   _globals['_ADMINSERVICE'].methods_by_name['CollectGarbage']._loaded_options = None
-  _globals['_ADMINSERVICE'].methods_by_name['CollectGarbage']._serialized_options = b'\220\002\002\262\341\030 \n\016collectGarbage\022\016Administration\202\323\344\223\002$\"\023/v1/garbage:collect:\001*b\ncollection'
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=162
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=208
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=210
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=279
-  _globals['_COLLECTION']._serialized_start=282
-  _globals['_COLLECTION']._serialized_end=546
-  _globals['_ADMINSERVICE']._serialized_start=549
-  _globals['_ADMINSERVICE']._serialized_end=738
+  _globals['_ADMINSERVICE'].methods_by_name['CollectGarbage']._serialized_options = b'\220\002\002\262\341\030 \n\016collectGarbage\022\016Administration\272\341\030\004\010\005\020\004\202\323\344\223\002$\"\023/v1/garbage:collect:\001*b\ncollection'
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=188
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=234
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=236
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=305
+  _globals['_COLLECTION']._serialized_start=308
+  _globals['_COLLECTION']._serialized_end=572
+  _globals['_ADMINSERVICE']._serialized_start=575
+  _globals['_ADMINSERVICE']._serialized_end=772
 # @@protoc_insertion_point(module_scope)

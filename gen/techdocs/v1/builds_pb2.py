@@ -30,11 +30,12 @@ from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
+from techdocs.v1 import access_pb2 as techdocs_dot_v1_dot_access__pb2
 from techdocs.v1 import entity_pb2 as techdocs_dot_v1_dot_entity__pb2
 from techdocs.v1 import openapi_pb2 as techdocs_dot_v1_dot_openapi__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18techdocs/v1/builds.proto\x12\x0btechdocs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x18techdocs/v1/entity.proto\x1a\x19techdocs/v1/openapi.proto\"\x89\x06\n\x05\x42uild\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12,\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\x04\xe2\x41\x01\x03\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x17.techdocs.v1.BuildStateB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x19\n\x0bsource_etag\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rlast_sequence\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07updated\x18\x0b \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x31\n\x08warnings\x18\x0c \x03(\x0b\x32\x19.techdocs.v1.BuildWarningB\x04\xe2\x41\x01\x03\x12\x17\n\tisolation\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x07\x66\x61ilure\x18\x0e \x01(\x0b\x32\x19.techdocs.v1.BuildFailureB\x04\xe2\x41\x01\x03\x12\x30\n\x07trigger\x18\x0f \x01(\x0e\x32\x19.techdocs.v1.BuildTriggerB\x04\xe2\x41\x01\x03\x12/\n\x05pages\x18\x10 \x01(\x0b\x32\x1a.techdocs.v1.BuildProgressB\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x66ull_build_reason\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x06phases\x18\x12 \x03(\x0b\x32\x1a.techdocs.v1.PhaseDurationB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x61ttempt\x18\x13 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06worker\x18\x14 \x01(\tB\x04\xe2\x41\x01\x03\"M\n\x0c\x42uildWarning\x12\x15\n\x07message\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x66ile\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04line\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\"\xa5\x01\n\x0c\x42uildFailure\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x17.techdocs.v1.BuildStateB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x66ile\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04line\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04hint\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\"`\n\rBuildProgress\x12\x18\n\npages_done\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0cpages_reused\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0bpages_total\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\"p\n\rPhaseDuration\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x17.techdocs.v1.BuildStateB\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\"\x0b\n\tHeartbeat\"\xe4\x01\n\nBuildEvent\x12\x16\n\x08sequence\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12#\n\x03log\x18\x03 \x01(\x0b\x32\x14.techdocs.v1.LogLineH\x00\x12*\n\x0cstate_change\x18\x04 \x01(\x0b\x32\x12.techdocs.v1.BuildH\x00\x12.\n\x08progress\x18\x05 \x01(\x0b\x32\x1a.techdocs.v1.BuildProgressH\x00\x42\x07\n\x05\x65vent\"O\n\x07LogLine\x12\x30\n\x08severity\x18\x01 \x01(\x0e\x32\x18.techdocs.v1.LogSeverityB\x04\xe2\x41\x01\x03\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"Z\n\x0fSyncSiteRequest\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x13\n\x05\x66orce\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"U\n\x10SyncSiteResponse\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x0f\n\x07updated\x18\x02 \x01(\x08\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\r\n\x05\x62uild\x18\x04 \x01(\t\"\xb8\x01\n\x11StreamSyncRequest\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x13\n\x05\x66orce\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x35\n\x05\x62uild\x18\x03 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1a\x32\x18^builds/[a-z0-9-]{1,63}$\xd8\x01\x01\x12#\n\x0e\x61\x66ter_sequence\x18\x04 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"\xb0\x01\n\x12StreamSyncResponse\x12\r\n\x05\x62uild\x18\x01 \x01(\t\x12(\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x17.techdocs.v1.BuildEventH\x00\x12)\n\x06result\x18\x03 \x01(\x0b\x32\x17.techdocs.v1.SyncResultH\x00\x12+\n\theartbeat\x18\x04 \x01(\x0b\x32\x16.techdocs.v1.HeartbeatH\x00\x42\t\n\x07payload\"/\n\nSyncResult\x12\x0f\n\x07updated\x18\x01 \x01(\x08\x12\x10\n\x08revision\x18\x02 \x01(\t\"\x8a\x01\n\x12\x43reateBuildRequest\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x13\n\x05\x66orce\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12+\n\nrequest_id\x18\x03 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"8\n\x13\x43reateBuildResponse\x12!\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x12.techdocs.v1.Build\"D\n\x0fGetBuildRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^builds/[a-z0-9-]{1,63}$\"5\n\x10GetBuildResponse\x12!\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x12.techdocs.v1.Build\"\xc5\x01\n\x11ListBuildsRequest\x12,\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\x04\xe2\x41\x01\x01\x12@\n\x06states\x18\x02 \x03(\x0e\x32\x17.techdocs.v1.BuildStateB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x08\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"Q\n\x12ListBuildsResponse\x12\"\n\x06\x62uilds\x18\x01 \x03(\x0b\x32\x12.techdocs.v1.Build\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x12\x43\x61ncelBuildRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^builds/[a-z0-9-]{1,63}$\"8\n\x13\x43\x61ncelBuildResponse\x12!\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x12.techdocs.v1.Build\"k\n\x11WatchBuildRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^builds/[a-z0-9-]{1,63}$\x12#\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"g\n\x12WatchBuildResponse\x12&\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x17.techdocs.v1.BuildEvent\x12)\n\theartbeat\x18\x02 \x01(\x0b\x32\x16.techdocs.v1.Heartbeat*c\n\x0c\x42uildTrigger\x12\x1d\n\x19\x42UILD_TRIGGER_UNSPECIFIED\x10\x00\x12\x19\n\x15\x42UILD_TRIGGER_REQUEST\x10\x01\x12\x19\n\x15\x42UILD_TRIGGER_REFRESH\x10\x02*\xe2\x01\n\nBuildState\x12\x1b\n\x17\x42UILD_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42UILD_STATE_QUEUED\x10\x01\x12\x19\n\x15\x42UILD_STATE_PREPARING\x10\x02\x12\x1a\n\x16\x42UILD_STATE_GENERATING\x10\x03\x12\x1a\n\x16\x42UILD_STATE_PUBLISHING\x10\x04\x12\x19\n\x15\x42UILD_STATE_SUCCEEDED\x10\x05\x12\x16\n\x12\x42UILD_STATE_FAILED\x10\x06\x12\x19\n\x15\x42UILD_STATE_CANCELLED\x10\x07*\x8c\x01\n\x0bLogSeverity\x12\x1c\n\x18LOG_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12LOG_SEVERITY_DEBUG\x10\x01\x12\x15\n\x11LOG_SEVERITY_INFO\x10\x02\x12\x18\n\x14LOG_SEVERITY_WARNING\x10\x03\x12\x16\n\x12LOG_SEVERITY_ERROR\x10\x04\x32\xae\n\n\x0c\x42uildService\x12\xd2\x01\n\x08SyncSite\x12\x1c.techdocs.v1.SyncSiteRequest\x1a\x1d.techdocs.v1.SyncSiteResponse\"\x88\x01\x90\x02\x02\xb2\xe1\x18\x45\n\x0csyncTechDocs\x12\x04Sync\x1a\x1cSync completed successfully.\"\x11\x45ntity not found.\x82\xd3\xe4\x93\x02\x36\"4/sync/{entity.namespace}/{entity.kind}/{entity.name}\x12\x8d\x02\n\nStreamSync\x12\x1e.techdocs.v1.StreamSyncRequest\x1a\x1f.techdocs.v1.StreamSyncResponse\"\xbb\x01\x90\x02\x02\xb2\xe1\x18x\n\x12streamTechDocsSync\x12\x04Sync\x1a\x36Server-sent events: log, then one of error and finish.\"\x11\x45ntity not found.*\x11text/event-stream\x82\xd3\xe4\x93\x02\x36\x12\x34/sync/{entity.namespace}/{entity.kind}/{entity.name}0\x01\x12\x9a\x01\n\x0b\x43reateBuild\x12\x1f.techdocs.v1.CreateBuildRequest\x1a .techdocs.v1.CreateBuildResponse\"H\xb2\xe1\x18(\n\x0b\x63reateBuild\x12\x06\x42uilds\"\x11\x45ntity not found.\x82\xd3\xe4\x93\x02\x16\"\n/v1/builds:\x01*b\x05\x62uild\x12\x94\x01\n\x08GetBuild\x12\x1c.techdocs.v1.GetBuildRequest\x1a\x1d.techdocs.v1.GetBuildResponse\"K\x90\x02\x01\xb2\xe1\x18\"\n\x08getBuild\x12\x06\x42uilds\"\x0eNo such build.\x82\xd3\xe4\x93\x02\x1c\x12\x13/v1/{name=builds/*}b\x05\x62uild\x12|\n\nListBuilds\x12\x1e.techdocs.v1.ListBuildsRequest\x1a\x1f.techdocs.v1.ListBuildsResponse\"-\x90\x02\x01\xb2\xe1\x18\x14\n\nlistBuilds\x12\x06\x42uilds\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/builds\x12\xaa\x01\n\x0b\x43\x61ncelBuild\x12\x1f.techdocs.v1.CancelBuildRequest\x1a .techdocs.v1.CancelBuildResponse\"X\x90\x02\x02\xb2\xe1\x18%\n\x0b\x63\x61ncelBuild\x12\x06\x42uilds\"\x0eNo such build.\x82\xd3\xe4\x93\x02&\"\x1a/v1/{name=builds/*}:cancel:\x01*b\x05\x62uild\x12\xd9\x01\n\nWatchBuild\x12\x1e.techdocs.v1.WatchBuildRequest\x1a\x1f.techdocs.v1.WatchBuildResponse\"\x87\x01\x90\x02\x01\xb2\xe1\x18_\n\nwatchBuild\x12\x06\x42uilds\x1a#The events, one JSON object a line.\"\x0eNo such build.*\x14\x61pplication/x-ndjson\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/{name=builds/*}:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18techdocs/v1/builds.proto\x12\x0btechdocs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x18techdocs/v1/access.proto\x1a\x18techdocs/v1/entity.proto\x1a\x19techdocs/v1/openapi.proto\"\x89\x06\n\x05\x42uild\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12,\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\x04\xe2\x41\x01\x03\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x17.techdocs.v1.BuildStateB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x19\n\x0bsource_etag\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rlast_sequence\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07updated\x18\x0b \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x31\n\x08warnings\x18\x0c \x03(\x0b\x32\x19.techdocs.v1.BuildWarningB\x04\xe2\x41\x01\x03\x12\x17\n\tisolation\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x07\x66\x61ilure\x18\x0e \x01(\x0b\x32\x19.techdocs.v1.BuildFailureB\x04\xe2\x41\x01\x03\x12\x30\n\x07trigger\x18\x0f \x01(\x0e\x32\x19.techdocs.v1.BuildTriggerB\x04\xe2\x41\x01\x03\x12/\n\x05pages\x18\x10 \x01(\x0b\x32\x1a.techdocs.v1.BuildProgressB\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x66ull_build_reason\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x06phases\x18\x12 \x03(\x0b\x32\x1a.techdocs.v1.PhaseDurationB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x61ttempt\x18\x13 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06worker\x18\x14 \x01(\tB\x04\xe2\x41\x01\x03\"M\n\x0c\x42uildWarning\x12\x15\n\x07message\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x66ile\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04line\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\"\xa5\x01\n\x0c\x42uildFailure\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x17.techdocs.v1.BuildStateB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x66ile\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04line\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04hint\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\"`\n\rBuildProgress\x12\x18\n\npages_done\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0cpages_reused\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0bpages_total\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\"p\n\rPhaseDuration\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x17.techdocs.v1.BuildStateB\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\"\x0b\n\tHeartbeat\"\xe4\x01\n\nBuildEvent\x12\x16\n\x08sequence\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12#\n\x03log\x18\x03 \x01(\x0b\x32\x14.techdocs.v1.LogLineH\x00\x12*\n\x0cstate_change\x18\x04 \x01(\x0b\x32\x12.techdocs.v1.BuildH\x00\x12.\n\x08progress\x18\x05 \x01(\x0b\x32\x1a.techdocs.v1.BuildProgressH\x00\x42\x07\n\x05\x65vent\"O\n\x07LogLine\x12\x30\n\x08severity\x18\x01 \x01(\x0e\x32\x18.techdocs.v1.LogSeverityB\x04\xe2\x41\x01\x03\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x9f\x01\n\x0fSyncSiteRequest\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x13\n\x05\x66orce\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x43\n\rmax_check_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xe2\x41\x01\x01\xbaH\n\xaa\x01\x07\"\x03\x08\x90\x1c\x32\x00\"U\n\x10SyncSiteResponse\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x0f\n\x07updated\x18\x02 \x01(\x08\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\r\n\x05\x62uild\x18\x04 \x01(\t\"\xfd\x01\n\x11StreamSyncRequest\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x13\n\x05\x66orce\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x35\n\x05\x62uild\x18\x03 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1a\x32\x18^builds/[a-z0-9-]{1,63}$\xd8\x01\x01\x12#\n\x0e\x61\x66ter_sequence\x18\x04 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x43\n\rmax_check_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xe2\x41\x01\x01\xbaH\n\xaa\x01\x07\"\x03\x08\x90\x1c\x32\x00\"\xb0\x01\n\x12StreamSyncResponse\x12\r\n\x05\x62uild\x18\x01 \x01(\t\x12(\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x17.techdocs.v1.BuildEventH\x00\x12)\n\x06result\x18\x03 \x01(\x0b\x32\x17.techdocs.v1.SyncResultH\x00\x12+\n\theartbeat\x18\x04 \x01(\x0b\x32\x16.techdocs.v1.HeartbeatH\x00\x42\t\n\x07payload\"/\n\nSyncResult\x12\x0f\n\x07updated\x18\x01 \x01(\x08\x12\x10\n\x08revision\x18\x02 \x01(\t\"\x8a\x01\n\x12\x43reateBuildRequest\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x13\n\x05\x66orce\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12+\n\nrequest_id\x18\x03 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"8\n\x13\x43reateBuildResponse\x12!\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x12.techdocs.v1.Build\"D\n\x0fGetBuildRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^builds/[a-z0-9-]{1,63}$\"5\n\x10GetBuildResponse\x12!\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x12.techdocs.v1.Build\"\xc5\x01\n\x11ListBuildsRequest\x12,\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\x04\xe2\x41\x01\x01\x12@\n\x06states\x18\x02 \x03(\x0e\x32\x17.techdocs.v1.BuildStateB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x08\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"Q\n\x12ListBuildsResponse\x12\"\n\x06\x62uilds\x18\x01 \x03(\x0b\x32\x12.techdocs.v1.Build\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x12\x43\x61ncelBuildRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^builds/[a-z0-9-]{1,63}$\"8\n\x13\x43\x61ncelBuildResponse\x12!\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x12.techdocs.v1.Build\"k\n\x11WatchBuildRequest\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^builds/[a-z0-9-]{1,63}$\x12#\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"g\n\x12WatchBuildResponse\x12&\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x17.techdocs.v1.BuildEvent\x12)\n\theartbeat\x18\x02 \x01(\x0b\x32\x16.techdocs.v1.Heartbeat*c\n\x0c\x42uildTrigger\x12\x1d\n\x19\x42UILD_TRIGGER_UNSPECIFIED\x10\x00\x12\x19\n\x15\x42UILD_TRIGGER_REQUEST\x10\x01\x12\x19\n\x15\x42UILD_TRIGGER_REFRESH\x10\x02*\xe2\x01\n\nBuildState\x12\x1b\n\x17\x42UILD_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42UILD_STATE_QUEUED\x10\x01\x12\x19\n\x15\x42UILD_STATE_PREPARING\x10\x02\x12\x1a\n\x16\x42UILD_STATE_GENERATING\x10\x03\x12\x1a\n\x16\x42UILD_STATE_PUBLISHING\x10\x04\x12\x19\n\x15\x42UILD_STATE_SUCCEEDED\x10\x05\x12\x16\n\x12\x42UILD_STATE_FAILED\x10\x06\x12\x19\n\x15\x42UILD_STATE_CANCELLED\x10\x07*\x8c\x01\n\x0bLogSeverity\x12\x1c\n\x18LOG_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12LOG_SEVERITY_DEBUG\x10\x01\x12\x15\n\x11LOG_SEVERITY_INFO\x10\x02\x12\x18\n\x14LOG_SEVERITY_WARNING\x10\x03\x12\x16\n\x12LOG_SEVERITY_ERROR\x10\x04\x32\xe7\n\n\x0c\x42uildService\x12\xda\x01\n\x08SyncSite\x12\x1c.techdocs.v1.SyncSiteRequest\x1a\x1d.techdocs.v1.SyncSiteResponse\"\x90\x01\x90\x02\x02\xb2\xe1\x18\x45\n\x0csyncTechDocs\x12\x04Sync\x1a\x1cSync completed successfully.\"\x11\x45ntity not found.\xba\xe1\x18\x04\x08\x03\x10\x02\x82\xd3\xe4\x93\x02\x36\"4/sync/{entity.namespace}/{entity.kind}/{entity.name}\x12\x95\x02\n\nStreamSync\x12\x1e.techdocs.v1.StreamSyncRequest\x1a\x1f.techdocs.v1.StreamSyncResponse\"\xc3\x01\x90\x02\x02\xb2\xe1\x18x\n\x12streamTechDocsSync\x12\x04Sync\x1a\x36Server-sent events: log, then one of error and finish.\"\x11\x45ntity not found.*\x11text/event-stream\xba\xe1\x18\x04\x08\x03\x10\x02\x82\xd3\xe4\x93\x02\x36\x12\x34/sync/{entity.namespace}/{entity.kind}/{entity.name}0\x01\x12\xa2\x01\n\x0b\x43reateBuild\x12\x1f.techdocs.v1.CreateBuildRequest\x1a .techdocs.v1.CreateBuildResponse\"P\xb2\xe1\x18(\n\x0b\x63reateBuild\x12\x06\x42uilds\"\x11\x45ntity not found.\xba\xe1\x18\x04\x08\x03\x10\x02\x82\xd3\xe4\x93\x02\x16\"\n/v1/builds:\x01*b\x05\x62uild\x12\x9c\x01\n\x08GetBuild\x12\x1c.techdocs.v1.GetBuildRequest\x1a\x1d.techdocs.v1.GetBuildResponse\"S\x90\x02\x01\xb2\xe1\x18\"\n\x08getBuild\x12\x06\x42uilds\"\x0eNo such build.\xba\xe1\x18\x04\x08\x02\x10\x03\x82\xd3\xe4\x93\x02\x1c\x12\x13/v1/{name=builds/*}b\x05\x62uild\x12\x84\x01\n\nListBuilds\x12\x1e.techdocs.v1.ListBuildsRequest\x1a\x1f.techdocs.v1.ListBuildsResponse\"5\x90\x02\x01\xb2\xe1\x18\x14\n\nlistBuilds\x12\x06\x42uilds\xba\xe1\x18\x04\x08\x02\x10\x02\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/builds\x12\xb2\x01\n\x0b\x43\x61ncelBuild\x12\x1f.techdocs.v1.CancelBuildRequest\x1a .techdocs.v1.CancelBuildResponse\"`\x90\x02\x02\xb2\xe1\x18%\n\x0b\x63\x61ncelBuild\x12\x06\x42uilds\"\x0eNo such build.\xba\xe1\x18\x04\x08\x05\x10\x03\x82\xd3\xe4\x93\x02&\"\x1a/v1/{name=builds/*}:cancel:\x01*b\x05\x62uild\x12\xe1\x01\n\nWatchBuild\x12\x1e.techdocs.v1.WatchBuildRequest\x1a\x1f.techdocs.v1.WatchBuildResponse\"\x8f\x01\x90\x02\x01\xb2\xe1\x18_\n\nwatchBuild\x12\x06\x42uilds\x1a#The events, one JSON object a line.\"\x0eNo such build.*\x14\x61pplication/x-ndjson\xba\xe1\x18\x04\x08\x02\x10\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/{name=builds/*}:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -121,6 +122,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYNCSITEREQUEST'].fields_by_name['entity']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_SYNCSITEREQUEST'].fields_by_name['force']._loaded_options = None
   _globals['_SYNCSITEREQUEST'].fields_by_name['force']._serialized_options = b'\342A\001\001'
+  _globals['_SYNCSITEREQUEST'].fields_by_name['max_check_age']._loaded_options = None
+  _globals['_SYNCSITEREQUEST'].fields_by_name['max_check_age']._serialized_options = b'\342A\001\001\272H\n\252\001\007\"\003\010\220\0342\000'
   _globals['_STREAMSYNCREQUEST'].fields_by_name['entity']._loaded_options = None
   _globals['_STREAMSYNCREQUEST'].fields_by_name['entity']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_STREAMSYNCREQUEST'].fields_by_name['force']._loaded_options = None
@@ -129,6 +132,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMSYNCREQUEST'].fields_by_name['build']._serialized_options = b'\342A\001\001\272H\037r\0322\030^builds/[a-z0-9-]{1,63}$\330\001\001'
   _globals['_STREAMSYNCREQUEST'].fields_by_name['after_sequence']._loaded_options = None
   _globals['_STREAMSYNCREQUEST'].fields_by_name['after_sequence']._serialized_options = b'\342A\001\001\272H\004\"\002(\000'
+  _globals['_STREAMSYNCREQUEST'].fields_by_name['max_check_age']._loaded_options = None
+  _globals['_STREAMSYNCREQUEST'].fields_by_name['max_check_age']._serialized_options = b'\342A\001\001\272H\n\252\001\007\"\003\010\220\0342\000'
   _globals['_CREATEBUILDREQUEST'].fields_by_name['entity']._loaded_options = None
   _globals['_CREATEBUILDREQUEST'].fields_by_name['entity']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_CREATEBUILDREQUEST'].fields_by_name['force']._loaded_options = None
@@ -152,71 +157,71 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHBUILDREQUEST'].fields_by_name['after_sequence']._loaded_options = None
   _globals['_WATCHBUILDREQUEST'].fields_by_name['after_sequence']._serialized_options = b'\342A\001\001\272H\004\"\002(\000'
   _globals['_BUILDSERVICE'].methods_by_name['SyncSite']._loaded_options = None
-  _globals['_BUILDSERVICE'].methods_by_name['SyncSite']._serialized_options = b'\220\002\002\262\341\030E\n\014syncTechDocs\022\004Sync\032\034Sync completed successfully.\"\021Entity not found.\202\323\344\223\0026\"4/sync/{entity.namespace}/{entity.kind}/{entity.name}'
+  _globals['_BUILDSERVICE'].methods_by_name['SyncSite']._serialized_options = b'\220\002\002\262\341\030E\n\014syncTechDocs\022\004Sync\032\034Sync completed successfully.\"\021Entity not found.\272\341\030\004\010\003\020\002\202\323\344\223\0026\"4/sync/{entity.namespace}/{entity.kind}/{entity.name}'
   _globals['_BUILDSERVICE'].methods_by_name['StreamSync']._loaded_options = None
-  _globals['_BUILDSERVICE'].methods_by_name['StreamSync']._serialized_options = b'\220\002\002\262\341\030x\n\022streamTechDocsSync\022\004Sync\0326Server-sent events: log, then one of error and finish.\"\021Entity not found.*\021text/event-stream\202\323\344\223\0026\0224/sync/{entity.namespace}/{entity.kind}/{entity.name}'
+  _globals['_BUILDSERVICE'].methods_by_name['StreamSync']._serialized_options = b'\220\002\002\262\341\030x\n\022streamTechDocsSync\022\004Sync\0326Server-sent events: log, then one of error and finish.\"\021Entity not found.*\021text/event-stream\272\341\030\004\010\003\020\002\202\323\344\223\0026\0224/sync/{entity.namespace}/{entity.kind}/{entity.name}'
   _globals['_BUILDSERVICE'].methods_by_name['CreateBuild']._loaded_options = None
-  _globals['_BUILDSERVICE'].methods_by_name['CreateBuild']._serialized_options = b'\262\341\030(\n\013createBuild\022\006Builds\"\021Entity not found.\202\323\344\223\002\026\"\n/v1/builds:\001*b\005build'
+  _globals['_BUILDSERVICE'].methods_by_name['CreateBuild']._serialized_options = b'\262\341\030(\n\013createBuild\022\006Builds\"\021Entity not found.\272\341\030\004\010\003\020\002\202\323\344\223\002\026\"\n/v1/builds:\001*b\005build'
   _globals['_BUILDSERVICE'].methods_by_name['GetBuild']._loaded_options = None
-  _globals['_BUILDSERVICE'].methods_by_name['GetBuild']._serialized_options = b'\220\002\001\262\341\030\"\n\010getBuild\022\006Builds\"\016No such build.\202\323\344\223\002\034\022\023/v1/{name=builds/*}b\005build'
+  _globals['_BUILDSERVICE'].methods_by_name['GetBuild']._serialized_options = b'\220\002\001\262\341\030\"\n\010getBuild\022\006Builds\"\016No such build.\272\341\030\004\010\002\020\003\202\323\344\223\002\034\022\023/v1/{name=builds/*}b\005build'
   _globals['_BUILDSERVICE'].methods_by_name['ListBuilds']._loaded_options = None
-  _globals['_BUILDSERVICE'].methods_by_name['ListBuilds']._serialized_options = b'\220\002\001\262\341\030\024\n\nlistBuilds\022\006Builds\202\323\344\223\002\014\022\n/v1/builds'
+  _globals['_BUILDSERVICE'].methods_by_name['ListBuilds']._serialized_options = b'\220\002\001\262\341\030\024\n\nlistBuilds\022\006Builds\272\341\030\004\010\002\020\002\202\323\344\223\002\014\022\n/v1/builds'
   _globals['_BUILDSERVICE'].methods_by_name['CancelBuild']._loaded_options = None
-  _globals['_BUILDSERVICE'].methods_by_name['CancelBuild']._serialized_options = b'\220\002\002\262\341\030%\n\013cancelBuild\022\006Builds\"\016No such build.\202\323\344\223\002&\"\032/v1/{name=builds/*}:cancel:\001*b\005build'
+  _globals['_BUILDSERVICE'].methods_by_name['CancelBuild']._serialized_options = b'\220\002\002\262\341\030%\n\013cancelBuild\022\006Builds\"\016No such build.\272\341\030\004\010\005\020\003\202\323\344\223\002&\"\032/v1/{name=builds/*}:cancel:\001*b\005build'
   _globals['_BUILDSERVICE'].methods_by_name['WatchBuild']._loaded_options = None
-  _globals['_BUILDSERVICE'].methods_by_name['WatchBuild']._serialized_options = b'\220\002\001\262\341\030_\n\nwatchBuild\022\006Builds\032#The events, one JSON object a line.\"\016No such build.*\024application/x-ndjson\202\323\344\223\002\033\022\031/v1/{name=builds/*}:watch'
-  _globals['_BUILDTRIGGER']._serialized_start=3415
-  _globals['_BUILDTRIGGER']._serialized_end=3514
-  _globals['_BUILDSTATE']._serialized_start=3517
-  _globals['_BUILDSTATE']._serialized_end=3743
-  _globals['_LOGSEVERITY']._serialized_start=3746
-  _globals['_LOGSEVERITY']._serialized_end=3886
-  _globals['_BUILD']._serialized_start=306
-  _globals['_BUILD']._serialized_end=1083
-  _globals['_BUILDWARNING']._serialized_start=1085
-  _globals['_BUILDWARNING']._serialized_end=1162
-  _globals['_BUILDFAILURE']._serialized_start=1165
-  _globals['_BUILDFAILURE']._serialized_end=1330
-  _globals['_BUILDPROGRESS']._serialized_start=1332
-  _globals['_BUILDPROGRESS']._serialized_end=1428
-  _globals['_PHASEDURATION']._serialized_start=1430
-  _globals['_PHASEDURATION']._serialized_end=1542
-  _globals['_HEARTBEAT']._serialized_start=1544
-  _globals['_HEARTBEAT']._serialized_end=1555
-  _globals['_BUILDEVENT']._serialized_start=1558
-  _globals['_BUILDEVENT']._serialized_end=1786
-  _globals['_LOGLINE']._serialized_start=1788
-  _globals['_LOGLINE']._serialized_end=1867
-  _globals['_SYNCSITEREQUEST']._serialized_start=1869
-  _globals['_SYNCSITEREQUEST']._serialized_end=1959
-  _globals['_SYNCSITERESPONSE']._serialized_start=1961
-  _globals['_SYNCSITERESPONSE']._serialized_end=2046
-  _globals['_STREAMSYNCREQUEST']._serialized_start=2049
-  _globals['_STREAMSYNCREQUEST']._serialized_end=2233
-  _globals['_STREAMSYNCRESPONSE']._serialized_start=2236
-  _globals['_STREAMSYNCRESPONSE']._serialized_end=2412
-  _globals['_SYNCRESULT']._serialized_start=2414
-  _globals['_SYNCRESULT']._serialized_end=2461
-  _globals['_CREATEBUILDREQUEST']._serialized_start=2464
-  _globals['_CREATEBUILDREQUEST']._serialized_end=2602
-  _globals['_CREATEBUILDRESPONSE']._serialized_start=2604
-  _globals['_CREATEBUILDRESPONSE']._serialized_end=2660
-  _globals['_GETBUILDREQUEST']._serialized_start=2662
-  _globals['_GETBUILDREQUEST']._serialized_end=2730
-  _globals['_GETBUILDRESPONSE']._serialized_start=2732
-  _globals['_GETBUILDRESPONSE']._serialized_end=2785
-  _globals['_LISTBUILDSREQUEST']._serialized_start=2788
-  _globals['_LISTBUILDSREQUEST']._serialized_end=2985
-  _globals['_LISTBUILDSRESPONSE']._serialized_start=2987
-  _globals['_LISTBUILDSRESPONSE']._serialized_end=3068
-  _globals['_CANCELBUILDREQUEST']._serialized_start=3070
-  _globals['_CANCELBUILDREQUEST']._serialized_end=3141
-  _globals['_CANCELBUILDRESPONSE']._serialized_start=3143
-  _globals['_CANCELBUILDRESPONSE']._serialized_end=3199
-  _globals['_WATCHBUILDREQUEST']._serialized_start=3201
-  _globals['_WATCHBUILDREQUEST']._serialized_end=3308
-  _globals['_WATCHBUILDRESPONSE']._serialized_start=3310
-  _globals['_WATCHBUILDRESPONSE']._serialized_end=3413
-  _globals['_BUILDSERVICE']._serialized_start=3889
-  _globals['_BUILDSERVICE']._serialized_end=5215
+  _globals['_BUILDSERVICE'].methods_by_name['WatchBuild']._serialized_options = b'\220\002\001\262\341\030_\n\nwatchBuild\022\006Builds\032#The events, one JSON object a line.\"\016No such build.*\024application/x-ndjson\272\341\030\004\010\002\020\003\202\323\344\223\002\033\022\031/v1/{name=builds/*}:watch'
+  _globals['_BUILDTRIGGER']._serialized_start=3580
+  _globals['_BUILDTRIGGER']._serialized_end=3679
+  _globals['_BUILDSTATE']._serialized_start=3682
+  _globals['_BUILDSTATE']._serialized_end=3908
+  _globals['_LOGSEVERITY']._serialized_start=3911
+  _globals['_LOGSEVERITY']._serialized_end=4051
+  _globals['_BUILD']._serialized_start=332
+  _globals['_BUILD']._serialized_end=1109
+  _globals['_BUILDWARNING']._serialized_start=1111
+  _globals['_BUILDWARNING']._serialized_end=1188
+  _globals['_BUILDFAILURE']._serialized_start=1191
+  _globals['_BUILDFAILURE']._serialized_end=1356
+  _globals['_BUILDPROGRESS']._serialized_start=1358
+  _globals['_BUILDPROGRESS']._serialized_end=1454
+  _globals['_PHASEDURATION']._serialized_start=1456
+  _globals['_PHASEDURATION']._serialized_end=1568
+  _globals['_HEARTBEAT']._serialized_start=1570
+  _globals['_HEARTBEAT']._serialized_end=1581
+  _globals['_BUILDEVENT']._serialized_start=1584
+  _globals['_BUILDEVENT']._serialized_end=1812
+  _globals['_LOGLINE']._serialized_start=1814
+  _globals['_LOGLINE']._serialized_end=1893
+  _globals['_SYNCSITEREQUEST']._serialized_start=1896
+  _globals['_SYNCSITEREQUEST']._serialized_end=2055
+  _globals['_SYNCSITERESPONSE']._serialized_start=2057
+  _globals['_SYNCSITERESPONSE']._serialized_end=2142
+  _globals['_STREAMSYNCREQUEST']._serialized_start=2145
+  _globals['_STREAMSYNCREQUEST']._serialized_end=2398
+  _globals['_STREAMSYNCRESPONSE']._serialized_start=2401
+  _globals['_STREAMSYNCRESPONSE']._serialized_end=2577
+  _globals['_SYNCRESULT']._serialized_start=2579
+  _globals['_SYNCRESULT']._serialized_end=2626
+  _globals['_CREATEBUILDREQUEST']._serialized_start=2629
+  _globals['_CREATEBUILDREQUEST']._serialized_end=2767
+  _globals['_CREATEBUILDRESPONSE']._serialized_start=2769
+  _globals['_CREATEBUILDRESPONSE']._serialized_end=2825
+  _globals['_GETBUILDREQUEST']._serialized_start=2827
+  _globals['_GETBUILDREQUEST']._serialized_end=2895
+  _globals['_GETBUILDRESPONSE']._serialized_start=2897
+  _globals['_GETBUILDRESPONSE']._serialized_end=2950
+  _globals['_LISTBUILDSREQUEST']._serialized_start=2953
+  _globals['_LISTBUILDSREQUEST']._serialized_end=3150
+  _globals['_LISTBUILDSRESPONSE']._serialized_start=3152
+  _globals['_LISTBUILDSRESPONSE']._serialized_end=3233
+  _globals['_CANCELBUILDREQUEST']._serialized_start=3235
+  _globals['_CANCELBUILDREQUEST']._serialized_end=3306
+  _globals['_CANCELBUILDRESPONSE']._serialized_start=3308
+  _globals['_CANCELBUILDRESPONSE']._serialized_end=3364
+  _globals['_WATCHBUILDREQUEST']._serialized_start=3366
+  _globals['_WATCHBUILDREQUEST']._serialized_end=3473
+  _globals['_WATCHBUILDRESPONSE']._serialized_start=3475
+  _globals['_WATCHBUILDRESPONSE']._serialized_end=3578
+  _globals['_BUILDSERVICE']._serialized_start=4054
+  _globals['_BUILDSERVICE']._serialized_end=5437
 # @@protoc_insertion_point(module_scope)

@@ -475,21 +475,27 @@ class SyncSiteRequest(_message.Message):
 
     ENTITY_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    MAX_CHECK_AGE_FIELD_NUMBER: _builtins.int
     force: _builtins.bool
     """Build even when the source did not change."""
     @_builtins.property
     def entity(self) -> _entity_pb2.EntityRef:
         """Entity whose site to make current."""
 
+    @_builtins.property
+    def max_check_age(self) -> _duration_pb2.Duration:
+        """How old a check may be that answers for this one, as in StreamSyncRequest."""
+
     def __init__(
         self,
         *,
         entity: _entity_pb2.EntityRef | None = ...,
         force: _builtins.bool = ...,
+        max_check_age: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "max_check_age", b"max_check_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "force", b"force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "force", b"force", "max_check_age", b"max_check_age"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -539,6 +545,7 @@ class StreamSyncRequest(_message.Message):
     FORCE_FIELD_NUMBER: _builtins.int
     BUILD_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    MAX_CHECK_AGE_FIELD_NUMBER: _builtins.int
     force: _builtins.bool
     """Build even when the source did not change."""
     build: _builtins.str
@@ -549,6 +556,15 @@ class StreamSyncRequest(_message.Message):
     def entity(self) -> _entity_pb2.EntityRef:
         """Entity whose site to make current."""
 
+    @_builtins.property
+    def max_check_age(self) -> _duration_pb2.Duration:
+        """How old a check may be that answers for this one. When the site was found,
+        or made, current no longer ago than this, by whichever server, and nothing
+        was published since, the result comes at once and the source is not looked
+        at. Not set, or zero, always looks. force looks, too. A check that failed
+        answers for nothing.
+        """
+
     def __init__(
         self,
         *,
@@ -556,10 +572,11 @@ class StreamSyncRequest(_message.Message):
         force: _builtins.bool = ...,
         build: _builtins.str = ...,
         after_sequence: _builtins.int = ...,
+        max_check_age: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "max_check_age", b"max_check_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "build", b"build", "entity", b"entity", "force", b"force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "build", b"build", "entity", b"entity", "force", b"force", "max_check_age", b"max_check_age"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

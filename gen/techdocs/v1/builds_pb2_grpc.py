@@ -86,6 +86,8 @@ class BuildServiceServicer:
         or starts one. A caller that gives up does not cancel the build. A source
         that failed lately and did not change since is not built again for a while
         (10 seconds, doubling to 15 minutes): its failure is returned. force passes.
+        A server that does not build answers at once for every entity there is, with
+        updated false and the revision that is served, empty for none.
 
         Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
         ABORTED / BUILD_FAILED (metadata: build, phase), BUILD_CANCELLED or
@@ -114,7 +116,8 @@ class BuildServiceServicer:
         or GetBuild.
 
         Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
-        RESOURCE_EXHAUSTED / BUILD_QUEUE_FULL; ALREADY_EXISTS / REQUEST_ID_REUSED.
+        FAILED_PRECONDITION / BUILDER_DISABLED; RESOURCE_EXHAUSTED / BUILD_QUEUE_FULL;
+        ALREADY_EXISTS / REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,6 +43,8 @@ class BuildServiceStub:
     or starts one. A caller that gives up does not cancel the build. A source
     that failed lately and did not change since is not built again for a while
     (10 seconds, doubling to 15 minutes): its failure is returned. force passes.
+    A server that does not build answers at once for every entity there is, with
+    updated false and the revision that is served, empty for none.
 
     Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
     ABORTED / BUILD_FAILED (metadata: build, phase), BUILD_CANCELLED or
@@ -63,7 +65,8 @@ class BuildServiceStub:
     or GetBuild.
 
     Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
-    RESOURCE_EXHAUSTED / BUILD_QUEUE_FULL; ALREADY_EXISTS / REQUEST_ID_REUSED.
+    FAILED_PRECONDITION / BUILDER_DISABLED; RESOURCE_EXHAUSTED / BUILD_QUEUE_FULL;
+    ALREADY_EXISTS / REQUEST_ID_REUSED.
     """
     GetBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.GetBuildRequest, _builds_pb2.GetBuildResponse]
     """Returns one build.
@@ -102,6 +105,8 @@ class BuildServiceAsyncStub(BuildServiceStub):
     or starts one. A caller that gives up does not cancel the build. A source
     that failed lately and did not change since is not built again for a while
     (10 seconds, doubling to 15 minutes): its failure is returned. force passes.
+    A server that does not build answers at once for every entity there is, with
+    updated false and the revision that is served, empty for none.
 
     Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
     ABORTED / BUILD_FAILED (metadata: build, phase), BUILD_CANCELLED or
@@ -122,7 +127,8 @@ class BuildServiceAsyncStub(BuildServiceStub):
     or GetBuild.
 
     Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
-    RESOURCE_EXHAUSTED / BUILD_QUEUE_FULL; ALREADY_EXISTS / REQUEST_ID_REUSED.
+    FAILED_PRECONDITION / BUILDER_DISABLED; RESOURCE_EXHAUSTED / BUILD_QUEUE_FULL;
+    ALREADY_EXISTS / REQUEST_ID_REUSED.
     """
     GetBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.GetBuildRequest, _builds_pb2.GetBuildResponse]  # type: ignore[assignment]
     """Returns one build.
@@ -164,6 +170,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         or starts one. A caller that gives up does not cancel the build. A source
         that failed lately and did not change since is not built again for a while
         (10 seconds, doubling to 15 minutes): its failure is returned. force passes.
+        A server that does not build answers at once for every entity there is, with
+        updated false and the revision that is served, empty for none.
 
         Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
         ABORTED / BUILD_FAILED (metadata: build, phase), BUILD_CANCELLED or
@@ -196,7 +204,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         or GetBuild.
 
         Errors: NOT_FOUND / ENTITY_NOT_FOUND; FAILED_PRECONDITION / NO_DOCS_SOURCE;
-        RESOURCE_EXHAUSTED / BUILD_QUEUE_FULL; ALREADY_EXISTS / REQUEST_ID_REUSED.
+        FAILED_PRECONDITION / BUILDER_DISABLED; RESOURCE_EXHAUSTED / BUILD_QUEUE_FULL;
+        ALREADY_EXISTS / REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

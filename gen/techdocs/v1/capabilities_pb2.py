@@ -26,10 +26,11 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from techdocs.v1 import access_pb2 as techdocs_dot_v1_dot_access__pb2
 from techdocs.v1 import openapi_pb2 as techdocs_dot_v1_dot_openapi__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etechdocs/v1/capabilities.proto\x12\x0btechdocs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19techdocs/v1/openapi.proto\"\x18\n\x16GetCapabilitiesRequest\"J\n\x17GetCapabilitiesResponse\x12/\n\x0c\x63\x61pabilities\x18\x01 \x01(\x0b\x32\x19.techdocs.v1.Capabilities\"\xd3\x02\n\x0c\x43\x61pabilities\x12\x1c\n\x0eserver_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rbuild_enabled\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fpublish_enabled\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fmax_unary_bytes\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fmax_chunk_bytes\x18\x06 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0emax_site_bytes\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0emax_site_files\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12<\n\x13\x62lob_grace_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x18\n\ngenerators\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tisolation\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x32\xc2\x01\n\x13\x43\x61pabilitiesService\x12\xaa\x01\n\x0fGetCapabilities\x12#.techdocs.v1.GetCapabilitiesRequest\x1a$.techdocs.v1.GetCapabilitiesResponse\"L\x90\x02\x01\xb2\xe1\x18\x1f\n\x0fgetCapabilities\x12\x0c\x43\x61pabilities\x82\xd3\xe4\x93\x02 \x12\x10/v1/capabilitiesb\x0c\x63\x61pabilitiesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etechdocs/v1/capabilities.proto\x12\x0btechdocs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x18techdocs/v1/access.proto\x1a\x19techdocs/v1/openapi.proto\"\x18\n\x16GetCapabilitiesRequest\"J\n\x17GetCapabilitiesResponse\x12/\n\x0c\x63\x61pabilities\x18\x01 \x01(\x0b\x32\x19.techdocs.v1.Capabilities\"\xd3\x02\n\x0c\x43\x61pabilities\x12\x1c\n\x0eserver_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rbuild_enabled\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fpublish_enabled\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fmax_unary_bytes\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fmax_chunk_bytes\x18\x06 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0emax_site_bytes\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0emax_site_files\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12<\n\x13\x62lob_grace_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x18\n\ngenerators\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tisolation\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x32\xca\x01\n\x13\x43\x61pabilitiesService\x12\xb2\x01\n\x0fGetCapabilities\x12#.techdocs.v1.GetCapabilitiesRequest\x1a$.techdocs.v1.GetCapabilitiesResponse\"T\x90\x02\x01\xb2\xe1\x18\x1f\n\x0fgetCapabilities\x12\x0c\x43\x61pabilities\xba\xe1\x18\x04\x08\x02\x10\x01\x82\xd3\xe4\x93\x02 \x12\x10/v1/capabilitiesb\x0c\x63\x61pabilitiesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,13 +58,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAPABILITIES'].fields_by_name['isolation']._loaded_options = None
   _globals['_CAPABILITIES'].fields_by_name['isolation']._serialized_options = b'\342A\001\003'
   _globals['_CAPABILITIESSERVICE'].methods_by_name['GetCapabilities']._loaded_options = None
-  _globals['_CAPABILITIESSERVICE'].methods_by_name['GetCapabilities']._serialized_options = b'\220\002\001\262\341\030\037\n\017getCapabilities\022\014Capabilities\202\323\344\223\002 \022\020/v1/capabilitiesb\014capabilities'
-  _globals['_GETCAPABILITIESREQUEST']._serialized_start=169
-  _globals['_GETCAPABILITIESREQUEST']._serialized_end=193
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=195
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=269
-  _globals['_CAPABILITIES']._serialized_start=272
-  _globals['_CAPABILITIES']._serialized_end=611
-  _globals['_CAPABILITIESSERVICE']._serialized_start=614
-  _globals['_CAPABILITIESSERVICE']._serialized_end=808
+  _globals['_CAPABILITIESSERVICE'].methods_by_name['GetCapabilities']._serialized_options = b'\220\002\001\262\341\030\037\n\017getCapabilities\022\014Capabilities\272\341\030\004\010\002\020\001\202\323\344\223\002 \022\020/v1/capabilitiesb\014capabilities'
+  _globals['_GETCAPABILITIESREQUEST']._serialized_start=195
+  _globals['_GETCAPABILITIESREQUEST']._serialized_end=219
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=221
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=295
+  _globals['_CAPABILITIES']._serialized_start=298
+  _globals['_CAPABILITIES']._serialized_end=637
+  _globals['_CAPABILITIESSERVICE']._serialized_start=640
+  _globals['_CAPABILITIESSERVICE']._serialized_end=842
 # @@protoc_insertion_point(module_scope)

@@ -43,8 +43,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: bytes that were sent are not those of their digest.
     Metadata: sha256. Read the file again.
     """
+    ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 6
+    """UNAUTHENTICATED: no token, or one that is not good. The message is one that
+    Backstage's clients know. Get a new token.
+    """
+    ERROR_REASON_ACCESS_DENIED: _ErrorReason.ValueType  # 7
+    """PERMISSION_DENIED: the caller is known and may not do this."""
     ERROR_REASON_ENTITY_NOT_FOUND: _ErrorReason.ValueType  # 8
-    """NOT_FOUND: the catalog has no such entity."""
+    """NOT_FOUND: the catalog has no such entity, or does not show it to the caller."""
     ERROR_REASON_SITE_NOT_FOUND: _ErrorReason.ValueType  # 9
     """NOT_FOUND: nothing has been published for the entity. Sync it."""
     ERROR_REASON_REVISION_NOT_FOUND: _ErrorReason.ValueType  # 10
@@ -58,7 +64,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NO_DOCS_SOURCE: _ErrorReason.ValueType  # 14
     """FAILED_PRECONDITION: the entity names no documentation source, or one that
     this server does not build. The message says what to write instead.
+    Metadata: cause_name and cause_message, sync_message, in Backstage's words.
     """
+    ERROR_REASON_BUILDER_DISABLED: _ErrorReason.ValueType  # 15
+    """FAILED_PRECONDITION: this server builds nothing; sites are published to it."""
     ERROR_REASON_BLOBS_MISSING: _ErrorReason.ValueType  # 18
     """FAILED_PRECONDITION: files of a publish were neither sent nor stored for
     this entity. Metadata: count. Ask FindMissingBlobs, then repeat.
@@ -72,7 +81,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     not current. Look at the site, then sync or publish again.
     """
     ERROR_REASON_BUILD_FAILED: _ErrorReason.ValueType  # 23
-    """ABORTED: the build failed. Metadata: build, phase; its events tell why."""
+    """ABORTED: the build failed. Metadata: build, phase, and cause as in
+    BuildFailure.reason; its events tell why.
+    """
     ERROR_REASON_BUILD_CANCELLED: _ErrorReason.ValueType  # 24
     """ABORTED: the build was cancelled."""
     ERROR_REASON_RANGE_NOT_SATISFIABLE: _ErrorReason.ValueType  # 25
@@ -105,6 +116,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the revision is pinned. Unpin it first."""
     ERROR_REASON_COLLECTION_RUNNING: _ErrorReason.ValueType  # 47
     """FAILED_PRECONDITION: garbage is being collected already. Wait for its end."""
+    ERROR_REASON_AUTHENTICATION_UNAVAILABLE: _ErrorReason.ValueType  # 50
+    """UNAVAILABLE: the keys that tokens are checked with cannot be had now. Retry
+    after RetryInfo.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in google.rpc.ErrorInfo with domain "techdocs". The reason on the wire
@@ -136,8 +151,14 @@ ERROR_REASON_DIGEST_MISMATCH: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT: bytes that were sent are not those of their digest.
 Metadata: sha256. Read the file again.
 """
+ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 6
+"""UNAUTHENTICATED: no token, or one that is not good. The message is one that
+Backstage's clients know. Get a new token.
+"""
+ERROR_REASON_ACCESS_DENIED: ErrorReason.ValueType  # 7
+"""PERMISSION_DENIED: the caller is known and may not do this."""
 ERROR_REASON_ENTITY_NOT_FOUND: ErrorReason.ValueType  # 8
-"""NOT_FOUND: the catalog has no such entity."""
+"""NOT_FOUND: the catalog has no such entity, or does not show it to the caller."""
 ERROR_REASON_SITE_NOT_FOUND: ErrorReason.ValueType  # 9
 """NOT_FOUND: nothing has been published for the entity. Sync it."""
 ERROR_REASON_REVISION_NOT_FOUND: ErrorReason.ValueType  # 10
@@ -151,7 +172,10 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 13
 ERROR_REASON_NO_DOCS_SOURCE: ErrorReason.ValueType  # 14
 """FAILED_PRECONDITION: the entity names no documentation source, or one that
 this server does not build. The message says what to write instead.
+Metadata: cause_name and cause_message, sync_message, in Backstage's words.
 """
+ERROR_REASON_BUILDER_DISABLED: ErrorReason.ValueType  # 15
+"""FAILED_PRECONDITION: this server builds nothing; sites are published to it."""
 ERROR_REASON_BLOBS_MISSING: ErrorReason.ValueType  # 18
 """FAILED_PRECONDITION: files of a publish were neither sent nor stored for
 this entity. Metadata: count. Ask FindMissingBlobs, then repeat.
@@ -165,7 +189,9 @@ ERROR_REASON_REVISION_CONFLICT: ErrorReason.ValueType  # 22
 not current. Look at the site, then sync or publish again.
 """
 ERROR_REASON_BUILD_FAILED: ErrorReason.ValueType  # 23
-"""ABORTED: the build failed. Metadata: build, phase; its events tell why."""
+"""ABORTED: the build failed. Metadata: build, phase, and cause as in
+BuildFailure.reason; its events tell why.
+"""
 ERROR_REASON_BUILD_CANCELLED: ErrorReason.ValueType  # 24
 """ABORTED: the build was cancelled."""
 ERROR_REASON_RANGE_NOT_SATISFIABLE: ErrorReason.ValueType  # 25
@@ -198,4 +224,8 @@ ERROR_REASON_REVISION_PINNED: ErrorReason.ValueType  # 46
 """FAILED_PRECONDITION: the revision is pinned. Unpin it first."""
 ERROR_REASON_COLLECTION_RUNNING: ErrorReason.ValueType  # 47
 """FAILED_PRECONDITION: garbage is being collected already. Wait for its end."""
+ERROR_REASON_AUTHENTICATION_UNAVAILABLE: ErrorReason.ValueType  # 50
+"""UNAVAILABLE: the keys that tokens are checked with cannot be had now. Retry
+after RetryInfo.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -27,12 +27,13 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
+from techdocs.v1 import access_pb2 as techdocs_dot_v1_dot_access__pb2
 from techdocs.v1 import entity_pb2 as techdocs_dot_v1_dot_entity__pb2
 from techdocs.v1 import openapi_pb2 as techdocs_dot_v1_dot_openapi__pb2
 from techdocs.v1 import sites_pb2 as techdocs_dot_v1_dot_sites__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19techdocs/v1/publish.proto\x12\x0btechdocs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x18techdocs/v1/entity.proto\x1a\x19techdocs/v1/openapi.proto\x1a\x17techdocs/v1/sites.proto\"X\n\nBlobDigest\x12)\n\x06sha256\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1f\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"\x89\x01\n\x17\x46indMissingBlobsRequest\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12:\n\x07\x64igests\x18\x02 \x03(\x0b\x32\x17.techdocs.v1.BlobDigestB\x10\xe2\x41\x01\x02\xbaH\t\x92\x01\x06\x08\x01\x10\xa0\x9c\x01\"L\n\x18\x46indMissingBlobsResponse\x12\x30\n\x0fmissing_digests\x18\x01 \x03(\x0b\x32\x17.techdocs.v1.BlobDigest\"\xac\x01\n\x12PublishSiteRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.techdocs.v1.PublishHeaderH\x00\x12-\n\x08manifest\x18\x02 \x01(\x0b\x32\x19.techdocs.v1.ManifestPartH\x00\x12\'\n\x05\x63hunk\x18\x03 \x01(\x0b\x32\x16.techdocs.v1.BlobChunkH\x00\x42\x10\n\x07payload\x12\x05\xbaH\x02\x08\x01\"\xb8\x02\n\rPublishHeader\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\tsite_name\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12&\n\x10site_description\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12!\n\x0bsource_etag\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12\x37\n\x11\x65xpected_revision\x18\x06 \x01(\tB\x1c\xe2\x41\x01\x01\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x1b\n\rvalidate_only\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12+\n\nrequest_id\x18\x08 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01J\x04\x08\x05\x10\x06\"I\n\x0cManifestPart\x12\x39\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x19.techdocs.v1.ManifestFileB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\"a\n\x0cManifestFile\x12\x1c\n\x04path\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01(\x80\x08\x12\x33\n\x06\x64igest\x18\x02 \x01(\x0b\x32\x17.techdocs.v1.BlobDigestB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"p\n\tBlobChunk\x12)\n\x06sha256\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1b\n\x06offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\x12\x1b\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x42\r\xe2\x41\x01\x02\xbaH\x06z\x04\x18\x80\x80\x10\"}\n\x13PublishSiteResponse\x12\'\n\x08revision\x18\x01 \x01(\x0b\x32\x15.techdocs.v1.Revision\x12\x0f\n\x07updated\x18\x02 \x01(\x08\x12\x16\n\x0euploaded_bytes\x18\x03 \x01(\x03\x12\x14\n\x0creused_bytes\x18\x04 \x01(\x03\x32\x8d\x02\n\x0ePublishService\x12\xa6\x01\n\x10\x46indMissingBlobs\x12$.techdocs.v1.FindMissingBlobsRequest\x1a%.techdocs.v1.FindMissingBlobsResponse\"E\x90\x02\x02\xb2\xe1\x18\x1e\n\x10\x66indMissingBlobs\x12\nPublishing\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/blobs:findMissing:\x01*\x12R\n\x0bPublishSite\x12\x1f.techdocs.v1.PublishSiteRequest\x1a .techdocs.v1.PublishSiteResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19techdocs/v1/publish.proto\x12\x0btechdocs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x18techdocs/v1/access.proto\x1a\x18techdocs/v1/entity.proto\x1a\x19techdocs/v1/openapi.proto\x1a\x17techdocs/v1/sites.proto\"X\n\nBlobDigest\x12)\n\x06sha256\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1f\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"\x89\x01\n\x17\x46indMissingBlobsRequest\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12:\n\x07\x64igests\x18\x02 \x03(\x0b\x32\x17.techdocs.v1.BlobDigestB\x10\xe2\x41\x01\x02\xbaH\t\x92\x01\x06\x08\x01\x10\xa0\x9c\x01\"L\n\x18\x46indMissingBlobsResponse\x12\x30\n\x0fmissing_digests\x18\x01 \x03(\x0b\x32\x17.techdocs.v1.BlobDigest\"\xac\x01\n\x12PublishSiteRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.techdocs.v1.PublishHeaderH\x00\x12-\n\x08manifest\x18\x02 \x01(\x0b\x32\x19.techdocs.v1.ManifestPartH\x00\x12\'\n\x05\x63hunk\x18\x03 \x01(\x0b\x32\x16.techdocs.v1.BlobChunkH\x00\x42\x10\n\x07payload\x12\x05\xbaH\x02\x08\x01\"\xb8\x02\n\rPublishHeader\x12\x32\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x16.techdocs.v1.EntityRefB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\tsite_name\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12&\n\x10site_description\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12!\n\x0bsource_etag\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12\x37\n\x11\x65xpected_revision\x18\x06 \x01(\tB\x1c\xe2\x41\x01\x01\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x1b\n\rvalidate_only\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12+\n\nrequest_id\x18\x08 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01J\x04\x08\x05\x10\x06\"I\n\x0cManifestPart\x12\x39\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x19.techdocs.v1.ManifestFileB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\"a\n\x0cManifestFile\x12\x1c\n\x04path\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01(\x80\x08\x12\x33\n\x06\x64igest\x18\x02 \x01(\x0b\x32\x17.techdocs.v1.BlobDigestB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"p\n\tBlobChunk\x12)\n\x06sha256\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1b\n\x06offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\x12\x1b\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x42\r\xe2\x41\x01\x02\xbaH\x06z\x04\x18\x80\x80\x10\"}\n\x13PublishSiteResponse\x12\'\n\x08revision\x18\x01 \x01(\x0b\x32\x15.techdocs.v1.Revision\x12\x0f\n\x07updated\x18\x02 \x01(\x08\x12\x16\n\x0euploaded_bytes\x18\x03 \x01(\x03\x12\x14\n\x0creused_bytes\x18\x04 \x01(\x03\x32\x9f\x02\n\x0ePublishService\x12\xae\x01\n\x10\x46indMissingBlobs\x12$.techdocs.v1.FindMissingBlobsRequest\x1a%.techdocs.v1.FindMissingBlobsResponse\"M\x90\x02\x02\xb2\xe1\x18\x1e\n\x10\x66indMissingBlobs\x12\nPublishing\xba\xe1\x18\x04\x08\x04\x10\x02\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/blobs:findMissing:\x01*\x12\\\n\x0bPublishSite\x12\x1f.techdocs.v1.PublishSiteRequest\x1a .techdocs.v1.PublishSiteResponse\"\x08\xba\xe1\x18\x04\x08\x04\x10\x02(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -76,25 +77,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BLOBCHUNK'].fields_by_name['data']._loaded_options = None
   _globals['_BLOBCHUNK'].fields_by_name['data']._serialized_options = b'\342A\001\002\272H\006z\004\030\200\200\020'
   _globals['_PUBLISHSERVICE'].methods_by_name['FindMissingBlobs']._loaded_options = None
-  _globals['_PUBLISHSERVICE'].methods_by_name['FindMissingBlobs']._serialized_options = b'\220\002\002\262\341\030\036\n\020findMissingBlobs\022\nPublishing\202\323\344\223\002\032\"\025/v1/blobs:findMissing:\001*'
-  _globals['_BLOBDIGEST']._serialized_start=241
-  _globals['_BLOBDIGEST']._serialized_end=329
-  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_start=332
-  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_end=469
-  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_start=471
-  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_end=547
-  _globals['_PUBLISHSITEREQUEST']._serialized_start=550
-  _globals['_PUBLISHSITEREQUEST']._serialized_end=722
-  _globals['_PUBLISHHEADER']._serialized_start=725
-  _globals['_PUBLISHHEADER']._serialized_end=1037
-  _globals['_MANIFESTPART']._serialized_start=1039
-  _globals['_MANIFESTPART']._serialized_end=1112
-  _globals['_MANIFESTFILE']._serialized_start=1114
-  _globals['_MANIFESTFILE']._serialized_end=1211
-  _globals['_BLOBCHUNK']._serialized_start=1213
-  _globals['_BLOBCHUNK']._serialized_end=1325
-  _globals['_PUBLISHSITERESPONSE']._serialized_start=1327
-  _globals['_PUBLISHSITERESPONSE']._serialized_end=1452
-  _globals['_PUBLISHSERVICE']._serialized_start=1455
-  _globals['_PUBLISHSERVICE']._serialized_end=1724
+  _globals['_PUBLISHSERVICE'].methods_by_name['FindMissingBlobs']._serialized_options = b'\220\002\002\262\341\030\036\n\020findMissingBlobs\022\nPublishing\272\341\030\004\010\004\020\002\202\323\344\223\002\032\"\025/v1/blobs:findMissing:\001*'
+  _globals['_PUBLISHSERVICE'].methods_by_name['PublishSite']._loaded_options = None
+  _globals['_PUBLISHSERVICE'].methods_by_name['PublishSite']._serialized_options = b'\272\341\030\004\010\004\020\002'
+  _globals['_BLOBDIGEST']._serialized_start=267
+  _globals['_BLOBDIGEST']._serialized_end=355
+  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_start=358
+  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_end=495
+  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_start=497
+  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_end=573
+  _globals['_PUBLISHSITEREQUEST']._serialized_start=576
+  _globals['_PUBLISHSITEREQUEST']._serialized_end=748
+  _globals['_PUBLISHHEADER']._serialized_start=751
+  _globals['_PUBLISHHEADER']._serialized_end=1063
+  _globals['_MANIFESTPART']._serialized_start=1065
+  _globals['_MANIFESTPART']._serialized_end=1138
+  _globals['_MANIFESTFILE']._serialized_start=1140
+  _globals['_MANIFESTFILE']._serialized_end=1237
+  _globals['_BLOBCHUNK']._serialized_start=1239
+  _globals['_BLOBCHUNK']._serialized_end=1351
+  _globals['_PUBLISHSITERESPONSE']._serialized_start=1353
+  _globals['_PUBLISHSITERESPONSE']._serialized_end=1478
+  _globals['_PUBLISHSERVICE']._serialized_start=1481
+  _globals['_PUBLISHSERVICE']._serialized_end=1768
 # @@protoc_insertion_point(module_scope)

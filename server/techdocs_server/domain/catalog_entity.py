@@ -27,12 +27,36 @@ class SourceRef:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownProblem:
+    """Why an entity has no source, as Backstage's own backend says it, for clients that show or look for those words.
+
+    ``cause_name`` and ``cause_message`` are the error that makes it refuse the
+    entity's metadata, ``sync_message`` is what ends a sync.
+    """
+
+    cause_name: str
+    cause_message: str
+    sync_message: str
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The same as details of an error."""
+        return {
+            "cause_name": self.cause_name,
+            "cause_message": self.cause_message,
+            "sync_message": self.sync_message,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogEntity:
     """An entity as the catalog gives it.
 
     ``document`` is its JSON object as the API returns it. ``source`` is None
     when there is nothing to build, and then ``source_problem`` says why, in
-    words for the entity's owner.
+    words for the entity's owner. ``known_problem`` is set when the annotation is
+    missing or means nothing anywhere, and not when it is only this server that
+    cannot build what it names.
     """
 
     ref: EntityRef
@@ -43,6 +67,7 @@ class CatalogEntity:
     techdocs_ref: str
     source: SourceRef | None
     source_problem: str = ""
+    known_problem: KnownProblem | None = None
 
     @property
     def uid(self) -> str:

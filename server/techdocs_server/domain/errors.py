@@ -3,12 +3,16 @@
 ::
 
     TechDocsError
+    ├── AccessError            the caller is not let in (access_errors.py)
+    │   ├── Unauthenticated
+    │   └── AccessDenied
     ├── InvalidArgument        the caller broke a rule of the contract
     │   ├── FieldInvalid
     │   ├── PageTokenInvalid
     │   └── StreamOrderInvalid, ManifestRefused, SentBytesMismatch (publish_errors.py)
     ├── NotFound               the thing is not there, and that is certain
     │   ├── EntityNotFound
+    │   │   └── EntityWithoutUID
     │   ├── SiteNotFound
     │   ├── RevisionNotFound
     │   ├── ContentNotFound
@@ -16,6 +20,7 @@
     ├── Conflict               the state of the thing forbids it now
     │   ├── RequestIdReused
     │   ├── NoDocsSource
+    │   ├── BuilderDisabled
     │   ├── PublishDisabled, BlobsMissing (publish_errors.py)
     │   ├── BuildInProgress
     │   ├── ETagMismatch
@@ -33,6 +38,7 @@
     │   ├── StorageUnavailable
     │   │   └── ContentReplaced (classic_errors.py)
     │   ├── CatalogUnavailable
+    │   ├── AuthenticationUnavailable (access_errors.py)
     │   └── ServerDraining
     ├── DeadlineExceeded
     └── ContentCorrupt         stored bytes are not what they were
@@ -51,6 +57,7 @@ dispatcher records it and waiters get `BuildFailed`).
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -107,8 +114,15 @@ class EntityNotFound(NotFound):
 
     reason = "ENTITY_NOT_FOUND"
 
+    def __init__(self, ref: str, message: str = "") -> None:
+        super().__init__(message or f"the catalog has no entity {ref}", metadata={"entity": ref})
+
+
+class EntityWithoutUID(EntityNotFound):
+    """The catalog gives the entity no id, so it is not one that it keeps."""
+
     def __init__(self, ref: str) -> None:
-        super().__init__(f"the catalog has no entity {ref}", metadata={"entity": ref})
+        super().__init__(ref, f"the catalog gives {ref} no metadata.uid, so it cannot be synced")
 
 
 class SiteNotFound(NotFound):
@@ -163,12 +177,24 @@ class RequestIdReused(Conflict):
 
 
 class NoDocsSource(Conflict):
-    """The entity names no documentation source that this server builds."""
+    """The entity names no documentation source that this server builds.
+
+    ``details`` are what Backstage's clients know the problem as (`KnownProblem`).
+    """
 
     reason = "NO_DOCS_SOURCE"
 
-    def __init__(self, ref: str, problem: str) -> None:
-        super().__init__(f"{ref} has no documentation source: {problem}", metadata={"entity": ref})
+    def __init__(self, ref: str, problem: str, *, details: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{ref} has no documentation source: {problem}", metadata={"entity": ref, **(details or {})})
+
+
+class BuilderDisabled(Conflict):
+    """This server builds nothing."""
+
+    reason = "BUILDER_DISABLED"
+
+    def __init__(self) -> None:
+        super().__init__("this server builds no documentation (builder is external); publish the site to it instead")
 
 
 class BuildInProgress(Conflict):

@@ -15,10 +15,15 @@ from techdocs_server.rpc.convert import (
     page_request,
 )
 from techdocs_server.rpc.interceptors.wrapping import Context
+from techdocs_server.rpc.principal import current_principal
 from techdocs_server.services.build_events import BuildEvents
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.starting import BuildStarter
-from techdocs_server.services.syncing import SiteSyncer, SyncEvent
+from techdocs_server.services.syncing import SiteSyncer, SyncEvent, SyncWish
+
+
+def _wish(request: builds_pb2.SyncSiteRequest | builds_pb2.StreamSyncRequest) -> SyncWish:
+    return SyncWish(current_principal(), force=request.force, max_check_age=request.max_check_age.ToTimedelta())
 
 
 class BuildsServicer(builds_pb2_grpc.BuildServiceServicer):
@@ -33,7 +38,7 @@ class BuildsServicer(builds_pb2_grpc.BuildServiceServicer):
     async def SyncSite(self, request: builds_pb2.SyncSiteRequest, context: Context) -> builds_pb2.SyncSiteResponse:
         """See builds.proto."""
         entity = entity_ref(request.entity)
-        result = await self._syncer.sync(entity, force=request.force)
+        result = await self._syncer.sync(entity, _wish(request))
         done = "was built and is now current" if result.updated else "is up to date"
         return builds_pb2.SyncSiteResponse(
             message=f"The documentation of {entity} {done}.",
@@ -47,7 +52,7 @@ class BuildsServicer(builds_pb2_grpc.BuildServiceServicer):
     ) -> AsyncIterator[builds_pb2.StreamSyncResponse]:
         """See builds.proto."""
         resume = (build_id(request.build), request.after_sequence) if request.build else None
-        async for item in self._syncer.stream(entity_ref(request.entity), force=request.force, resume=resume):
+        async for item in self._syncer.stream(entity_ref(request.entity), _wish(request), resume=resume):
             if item is None:
                 yield builds_pb2.StreamSyncResponse(heartbeat=builds_pb2.Heartbeat())
             elif isinstance(item, SyncEvent):
@@ -61,7 +66,10 @@ class BuildsServicer(builds_pb2_grpc.BuildServiceServicer):
     ) -> builds_pb2.CreateBuildResponse:
         """See builds.proto."""
         build = await self._starter.create(
-            entity_ref(request.entity), force=request.force, request_id=request.request_id or None
+            entity_ref(request.entity),
+            viewer=current_principal(),
+            force=request.force,
+            request_id=request.request_id or None,
         )
         return builds_pb2.CreateBuildResponse(build=build_message(build))
 

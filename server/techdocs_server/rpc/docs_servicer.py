@@ -14,6 +14,7 @@ from techdocs_server.domain.errors import RangeNotSatisfiable
 from techdocs_server.domain.media_type import media_type
 from techdocs_server.rpc.convert import content_info, entity_message, entity_ref, http_body, page_request, timestamp
 from techdocs_server.rpc.interceptors.wrapping import Context
+from techdocs_server.rpc.principal import current_principal
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.listing import Listings
 from techdocs_server.services.reading import AnyContent, AnyView, SiteReader
@@ -51,7 +52,9 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         self, request: docs_pb2.GetSiteMetadataRequest, context: Context
     ) -> docs_pb2.GetSiteMetadataResponse:
         """See docs.proto."""
-        metadata, view = await self._describer.site(entity_ref(request.entity), request.revision)
+        metadata, view = await self._describer.site(
+            entity_ref(request.entity), request.revision, viewer=current_principal()
+        )
         return docs_pb2.GetSiteMetadataResponse(
             metadata=docs_pb2.SiteMetadata(
                 site_name=metadata.site_name,
@@ -67,7 +70,7 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         self, request: docs_pb2.GetEntityMetadataRequest, context: Context
     ) -> docs_pb2.GetEntityMetadataResponse:
         """See docs.proto."""
-        entity = await self._describer.entity(entity_ref(request.entity))
+        entity = await self._describer.entity(entity_ref(request.entity), viewer=current_principal())
         document = json.dumps(entity.document, separators=(",", ":"), ensure_ascii=False).encode()
         return docs_pb2.GetEntityMetadataResponse(
             body=http_body(document, "application/json; charset=utf-8"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -12,6 +12,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from techdocs.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    auth_pb2,
+    auth_pb2_grpc,
     builds_pb2,
     builds_pb2_grpc,
     capabilities_pb2,
@@ -24,13 +26,18 @@ from techdocs.v1 import (
     sites_pb2_grpc,
 )
 
+from techdocs_server.ports.authentication import Authenticator
+from techdocs_server.rpc.access_rules import access_rules
 from techdocs_server.rpc.interceptors.admission import AdmissionInterceptor
+from techdocs_server.rpc.interceptors.authentication import AuthenticationInterceptor
+from techdocs_server.rpc.interceptors.authorization import AuthorizationInterceptor
 from techdocs_server.rpc.interceptors.deadlines import DeadlineInterceptor
 from techdocs_server.rpc.interceptors.errors import ErrorInterceptor
 from techdocs_server.rpc.interceptors.identity import IdentityInterceptor
 from techdocs_server.rpc.interceptors.parsing import ParsingInterceptor
 from techdocs_server.rpc.interceptors.validation import ValidationInterceptor
 from techdocs_server.rpc.reflection import add_reflection
+from techdocs_server.services.authorizing import CatalogPolicy
 
 # 256 KiB chunks and a little around them go out and come in; a part of a manifest may be larger.
 MAX_UNARY_BYTES = 2 * 1024 * 1024
@@ -40,7 +47,7 @@ _LAST_CALLS_SECONDS = 0.5
 _MAX_RECEIVE_BYTES = 4 * 1024 * 1024
 _SERVICES: tuple[ServiceDescriptor, ...] = tuple(
     service
-    for module in (docs_pb2, builds_pb2, publish_pb2, sites_pb2, admin_pb2, capabilities_pb2)
+    for module in (docs_pb2, builds_pb2, publish_pb2, sites_pb2, admin_pb2, capabilities_pb2, auth_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 
@@ -71,6 +78,18 @@ class Servicers:
     sites: sites_pb2_grpc.SiteServiceServicer
     admin: admin_pb2_grpc.AdminServiceServicer
     capabilities: capabilities_pb2_grpc.CapabilitiesServiceServicer
+    auth: auth_pb2_grpc.AuthServiceServicer
+
+
+@dataclass(frozen=True, slots=True)
+class AccessControl:
+    """Who is let in, and to what.
+
+    No authenticator: everybody is, to everything. No policy: whoever is known sees every site.
+    """
+
+    authenticator: Authenticator | None
+    policy: CatalogPolicy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +110,14 @@ class TechDocsServer:
         listen: str,
         max_concurrent_calls: int,
         reflection: bool,
+        access: AccessControl,
         tls: TLS | None = None,
     ) -> None:
         self._listen = listen
         self._tls = tls
         self._admission = AdmissionInterceptor(max_concurrent_calls=max_concurrent_calls)
         self._server = grpc.aio.server(
-            interceptors=[
-                IdentityInterceptor(),
-                ErrorInterceptor(),
-                self._admission,
-                DeadlineInterceptor(),
-                ParsingInterceptor(),
-                ValidationInterceptor(),
-            ],
+            interceptors=_interceptors(self._admission, access),
             options=OPTIONS,
         )
         self._health = health.aio.HealthServicer()
@@ -114,6 +127,7 @@ class TechDocsServer:
         sites_pb2_grpc.add_SiteServiceServicer_to_server(servicers.sites, self._server)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(servicers.admin, self._server)
         capabilities_pb2_grpc.add_CapabilitiesServiceServicer_to_server(servicers.capabilities, self._server)
+        auth_pb2_grpc.add_AuthServiceServicer_to_server(servicers.auth, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection:
             names = [service.full_name for service in _SERVICES]
@@ -157,3 +171,21 @@ class TechDocsServer:
     async def wait(self) -> None:
         """Wait until the server has stopped."""
         await self._server.wait_for_termination()
+
+
+def _interceptors(admission: AdmissionInterceptor, access: AccessControl) -> Sequence[grpc.aio.ServerInterceptor]:
+    """Return the interceptors, the outermost first. Raises `RuleInvalid`."""
+    rules = access_rules(_SERVICES)
+    interceptors: list[grpc.aio.ServerInterceptor] = [
+        IdentityInterceptor(),
+        ErrorInterceptor(),
+        admission,
+        # Around the authentication, which may have to fetch keys.
+        DeadlineInterceptor(),
+        AuthenticationInterceptor(rules, access.authenticator),
+        ParsingInterceptor(),
+        ValidationInterceptor(),
+    ]
+    if access.policy is not None:
+        interceptors.append(AuthorizationInterceptor(rules, access.policy))
+    return interceptors

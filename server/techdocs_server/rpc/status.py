@@ -7,6 +7,7 @@ from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from techdocs.v1 import errors_pb2
 
+from techdocs_server.domain.access_errors import AccessDenied, Unauthenticated
 from techdocs_server.domain.errors import (
     BuildCancelled,
     BuildError,
@@ -38,6 +39,8 @@ _MAX_VIOLATION_TEXT_BYTES = 128
 
 # The first row whose class fits decides, so the special rows stand before the general ones.
 _CODES: tuple[tuple[type[TechDocsError], int], ...] = (
+    (Unauthenticated, code_pb2.UNAUTHENTICATED),
+    (AccessDenied, code_pb2.PERMISSION_DENIED),
     (InvalidArgument, code_pb2.INVALID_ARGUMENT),
     (NotFound, code_pb2.NOT_FOUND),
     (RequestIdReused, code_pb2.ALREADY_EXISTS),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from techdocs_server.domain.build import Build, BuildState, BuildWarning, Severity
 from techdocs_server.domain.errors import RevisionConflict
+from techdocs_server.domain.principal import INTERNAL
 from techdocs_server.domain.site import SitePointer
 from techdocs_server.ports.generator import GeneratedSite, GenerateRequest, SiteGenerator
 from techdocs_server.ports.records import SiteRecords
@@ -19,6 +20,11 @@ from techdocs_server.services.compressing import Variants
 from techdocs_server.services.patience import IN_BUILDS
 from techdocs_server.services.publishing import Publisher, SiteToPublish
 from techdocs_server.services.sources import Sources
+
+# As Backstage's own builder begins its steps, for those who look for them in a log (techdocs-backend, DocsBuilder).
+_STEP_1 = "Step 1 of 3: Preparing docs for entity {}"
+_STEP_2 = "Step 2 of 3: Generating docs for entity {}"
+_STEP_3 = "Step 3 of 3: Publishing docs for entity {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,8 @@ class SiteBuilder:
         # The pointer is read before the source: whatever moves it from here on makes this publish lose.
         pointer = await IN_BUILDS.until_answered(lambda: self._sites.pointer(entity))
         await journal.move(BuildState.PREPARING)
-        source = (await self._sources.find(entity)).source
+        journal.say(_STEP_1.format(entity))
+        source = (await self._sources.find(entity, viewer=INTERNAL)).source
         async with self._workspaces.open() as workspace:
             tree, output = workspace / "source", workspace / "site"
             tree.mkdir()
@@ -84,6 +91,7 @@ class SiteBuilder:
                 await journal.succeed(revision=pointer.revision, updated=False)
                 return
             await journal.move(BuildState.GENERATING)
+            journal.say(_STEP_2.format(entity))
             left = self._folder_for_the_next_build(workspace)
             generated = await self._generator.generate(
                 GenerateRequest(
@@ -105,6 +113,7 @@ class SiteBuilder:
                 full_build_reason=self._full_build_reason(journal.build, generated),
             )
             await journal.move(BuildState.PUBLISHING)
+            journal.say(_STEP_3.format(entity))
             published = await self._publisher.publish(
                 SiteToPublish(
                     entity,

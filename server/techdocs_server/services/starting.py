@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from techdocs_server.domain.build import Build, BuildEvent, BuildTrigger
 from techdocs_server.domain.entity import EntityRef
-from techdocs_server.domain.errors import BuildNotFound, BuildQueueFull, RequestIdReused
+from techdocs_server.domain.errors import BuilderDisabled, BuildNotFound, BuildQueueFull, RequestIdReused
+from techdocs_server.domain.principal import Principal
 from techdocs_server.ports.clock import Clock
 from techdocs_server.ports.queue import BuildQueue
 from techdocs_server.ports.records import BuildRecords
@@ -18,21 +19,31 @@ class BuildStarter:
     """Queues and cancels builds."""
 
     def __init__(
-        self, *, sources: Sources, records: BuildRecords, queue: BuildQueue, dispatcher: Dispatcher, clock: Clock
+        self,
+        *,
+        sources: Sources,
+        records: BuildRecords,
+        queue: BuildQueue,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        builds: bool = True,
     ) -> None:
         self._sources = sources
         self._records = records
         self._queue = queue
         self._dispatcher = dispatcher
         self._clock = clock
+        self._builds = builds
 
-    async def create(self, entity: EntityRef, *, force: bool, request_id: str | None) -> Build:
+    async def create(self, entity: EntityRef, *, viewer: Principal, force: bool, request_id: str | None) -> Build:
         """Return a new queued build, or the one in flight, or the one this request id made before.
 
         Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`,
-        `BuildQueueFull`, and `RequestIdReused`.
+        `BuildQueueFull`, `RequestIdReused`, and `BuilderDisabled` where nothing is built.
         """
-        owner = (await self._sources.find(entity)).owner
+        if not self._builds:
+            raise BuilderDisabled
+        owner = (await self._sources.find(entity, viewer=viewer)).owner
         build, _ = await self.start_or_join(
             Build.queued(entity, now=self._clock.now(), force=force, request_id=request_id, owner=owner)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from techdocs_server.domain.build import Build, BuildEvent, BuildState, BuildTrigger
 from techdocs_server.domain.entity import EntityRef
@@ -18,12 +19,14 @@ from techdocs_server.domain.errors import (
     StorageUnavailable,
     TechDocsError,
 )
+from techdocs_server.domain.principal import INTERNAL, Principal
 from techdocs_server.domain.site import SitePointer
 from techdocs_server.ports.records import SiteRecords
 from techdocs_server.services.backing_off import BackOff
 from techdocs_server.services.build_events import BuildEvents
+from techdocs_server.services.checking import Checking
 from techdocs_server.services.coalescing import Coalescing
-from techdocs_server.services.sources import Sources
+from techdocs_server.services.sources import Sources, source_of
 from techdocs_server.services.starting import BuildStarter
 
 # A caller that joined a build looks once more at the source when it ended, since the build may have read it
@@ -61,38 +64,66 @@ class _Look:
         return self.pointer is not None and self.etag != "" and self.pointer.source_etag == self.etag
 
 
+@dataclass(frozen=True, slots=True)
+class SyncWish:
+    """How a caller wants a site synced.
+
+    ``viewer`` is for whom: an entity that the catalog hides from them is not found.
+    ``force`` builds although the source did not change. ``max_check_age`` is how old a
+    check may be that answers instead of a look at the source; nothing by default.
+    """
+
+    viewer: Principal
+    force: bool = False
+    max_check_age: timedelta = timedelta(0)
+
+
 class SiteSyncer:
-    """Syncs sites."""
+    """Syncs sites. Where nothing is built (``builds`` is false), every site is as current as it gets."""
 
     def __init__(
-        self, *, sources: Sources, sites: SiteRecords, starter: BuildStarter, events: BuildEvents, back_off: BackOff
+        self,
+        *,
+        sources: Sources,
+        sites: SiteRecords,
+        starter: BuildStarter,
+        events: BuildEvents,
+        back_off: BackOff,
+        checking: Checking,
+        builds: bool = True,
     ) -> None:
         self._sources = sources
         self._sites = sites
         self._starter = starter
         self._events = events
         self._back_off = back_off
+        self._checking = checking
+        self._builds = builds
         self._looks = Coalescing(self._look)
 
-    async def sync(self, entity: EntityRef, *, force: bool) -> SyncResult:
+    async def sync(self, entity: EntityRef, wish: SyncWish) -> SyncResult:
         """Wait until the site is current. Leaving early stops no build.
 
         Raises `EntityNotFound`, `NoDocsSource`, `CatalogUnavailable`,
         `BuildQueueFull`, the error a build ended with (see `failure_of`; also that of
         a build that failed lately, while the source is the same), and `ServerDraining`.
         """
+        found = await self._sources.entity(entity, viewer=wish.viewer)
+        if (known := await self._known(entity, wish)) is not None:
+            return known
+        owner = source_of(found).owner
         waited_for: Build | None = None
         for _ in range(_ROUNDS):
-            step = await self._next(entity, waited_for, force=force)
+            step = await self._next(entity, waited_for, owner=owner, force=wish.force)
             if isinstance(step, SyncResult):
                 return step
-            waited_for = _succeeded(await self._events.ended(step.build.id))
+            waited_for = await self._succeeded(step.build)
             if step.suffices:
                 break
         return _result(waited_for)
 
     async def stream(
-        self, entity: EntityRef, *, force: bool, resume: tuple[str, int] | None = None
+        self, entity: EntityRef, wish: SyncWish, *, resume: tuple[str, int] | None = None
     ) -> AsyncIterator[SyncEvent | SyncResult | None]:
         """Do what `sync` does and yield the events of the builds it waits for; the result comes last.
 
@@ -106,23 +137,48 @@ class SiteSyncer:
                 raise BuildNotFound(build.name)
             async for event in self._follow(build, after_sequence=resume[1]):
                 yield event
-            yield _result(_succeeded(await self._events.ended(build.id)))
+            yield _result(await self._succeeded(build))
             return
+        found = await self._sources.entity(entity, viewer=wish.viewer)
+        if (known := await self._known(entity, wish)) is not None:
+            yield known
+            return
+        owner = source_of(found).owner
         waited_for: Build | None = None
         for _ in range(_ROUNDS):
-            step = await self._next(entity, waited_for, force=force)
+            step = await self._next(entity, waited_for, owner=owner, force=wish.force)
             if isinstance(step, SyncResult):
                 yield step
                 return
             async for event in self._follow(step.build, after_sequence=0):
                 yield event
-            waited_for = _succeeded(await self._events.ended(step.build.id))
+            waited_for = await self._succeeded(step.build)
             if step.suffices:
                 break
         yield _result(waited_for)
 
+    async def _known(self, entity: EntityRef, wish: SyncWish) -> SyncResult | None:
+        """Return the result that needs no look at the source, if there is one."""
+        if not self._builds:
+            pointer = await self._sites.pointer(entity)
+            return SyncResult(pointer.revision if pointer else "", updated=False, build="")
+        if wish.force:
+            return None
+        revision = await self._checking.revision(entity, max_age=wish.max_check_age)
+        return None if revision is None else SyncResult(revision, updated=False, build="")
+
+    async def _succeeded(self, build: Build) -> Build:
+        """Wait until a build has ended, and return it. Raises the error it ended with."""
+        ended = await self._events.ended(build.id)
+        if ended.state is not BuildState.SUCCEEDED:
+            raise failure_of(ended)
+        await self._checking.built(ended)
+        return ended
+
     async def refresh(self, entity: EntityRef) -> None:
         """Queue a build of the schedule when the source changed; do not wait for it. Raises as `sync`, before builds."""
+        if not self._builds:
+            return
         look = await self._looks.ask(entity)
         if look.is_current or await self._back_off.recent_failure(entity, look.etag) is not None:
             return
@@ -133,11 +189,11 @@ class SiteSyncer:
         async for event in self._events.watch(build.id, after_sequence=after_sequence):
             yield None if event is None else SyncEvent(build.name, event)
 
-    async def _next(self, entity: EntityRef, waited_for: Build | None, *, force: bool) -> SyncResult | _Step:
+    async def _next(
+        self, entity: EntityRef, waited_for: Build | None, *, owner: str, force: bool
+    ) -> SyncResult | _Step:
         """Return the result when no build is needed, or no further one; else the build to wait for."""
-        if force:
-            owner = (await self._sources.find(entity)).owner
-        else:
+        if not force:
             look = await self._looks.ask(entity)
             if look.is_current and look.pointer is not None:
                 if waited_for is None:
@@ -151,13 +207,18 @@ class SiteSyncer:
         return _Step(build, suffices=created or (force and build.force))
 
     async def _look(self, entity: EntityRef) -> _Look:
-        found = await self._sources.find(entity)
+        # Shared by all who ask, so it is nobody's own look; each was asked for with its own rights before.
+        found = await self._sources.find(entity, viewer=INTERNAL)
+        began = self._checking.now()
         try:
             etag = await self._sources.etag(found.source)
         except (BuildStepFailed, QuotaExceeded):
             etag = ""  # a build will meet the same problem and write it down where its author looks
         # Read last, so that what is called current was so after the question.
-        return _Look(found.owner, etag, await self._sites.pointer(entity))
+        look = _Look(found.owner, etag, await self._sites.pointer(entity))
+        if look.is_current and look.pointer is not None:
+            await self._checking.found_current(entity, look.pointer, at=began)
+        return look
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +232,6 @@ class _Step:
 def _result(build: Build | None) -> SyncResult:
     assert build is not None  # noqa: S101 - every path here has waited for a build
     return SyncResult(build.revision, updated=build.updated, build=build.name)
-
-
-def _succeeded(build: Build) -> Build:
-    if build.state is not BuildState.SUCCEEDED:
-        raise failure_of(build)
-    return build
 
 
 def failure_of(build: Build) -> TechDocsError:
@@ -201,4 +256,6 @@ def failure_of(build: Build) -> TechDocsError:
         case _:
             error = BuildFailed(ref, build.name, problem.phase, problem.advice)
     error.metadata |= {"build": build.name, "phase": str(problem.phase)}
+    if problem.cause:
+        error.metadata["cause"] = problem.cause
     return error

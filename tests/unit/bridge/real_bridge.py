@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
@@ -18,7 +18,16 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
-from techdocs.v1 import builds_pb2, builds_pb2_grpc, docs_pb2, docs_pb2_grpc, sites_pb2, sites_pb2_grpc
+from techdocs.v1 import (
+    auth_pb2,
+    auth_pb2_grpc,
+    builds_pb2,
+    builds_pb2_grpc,
+    docs_pb2,
+    docs_pb2_grpc,
+    sites_pb2,
+    sites_pb2_grpc,
+)
 from techdocs_bridge.serving import serve_bridge
 from techdocs_bridge.settings import BridgeSettings
 
@@ -30,12 +39,19 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 def status(
-    code: grpc.StatusCode, message: str, reason: str = "", *, retry_seconds: float = 0, **metadata: str
+    code: grpc.StatusCode,
+    message: str,
+    reason: str = "",
+    metadata: Mapping[str, str] | None = None,
+    *,
+    retry_seconds: float = 0,
+    **more: str,
 ) -> grpc.Status:
     """A status with the details our server gives it, or without any for no reason."""
     details: list[Message] = []
     if reason:
-        details.append(error_details_pb2.ErrorInfo(reason=reason, domain="techdocs", metadata=metadata))
+        told = {**(metadata or {}), **more}
+        details.append(error_details_pb2.ErrorInfo(reason=reason, domain="techdocs", metadata=told))
     if retry_seconds:
         delay = duration_pb2.Duration(seconds=int(retry_seconds), nanos=int(retry_seconds % 1 * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
@@ -203,6 +219,24 @@ class Sites(sites_pb2_grpc.SiteServiceServicer):
             await context.abort_with_status(self.failures.pop(0))
 
 
+class Tokens(auth_pb2_grpc.AuthServiceServicer):
+    """Makes limited tokens, or fails as told."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str]] = []
+        self.failure: grpc.Status | None = None
+        self.response = auth_pb2.CreateLimitedTokenResponse()
+
+    async def CreateLimitedToken(
+        self, request: auth_pb2.CreateLimitedTokenRequest, context: Context
+    ) -> auth_pb2.CreateLimitedTokenResponse:
+        sent = dict(context.invocation_metadata() or ())
+        self.requests.append((str(sent.get("authorization", "")), request.held_token))
+        if self.failure:
+            await context.abort_with_status(self.failure)
+        return self.response
+
+
 @dataclass
 class Server:
     """A running gRPC server."""
@@ -211,6 +245,7 @@ class Server:
     docs: Docs
     builds: Builds
     sites: Sites
+    tokens: Tokens
     health: health.aio.HealthServicer
     server: grpc.aio.Server
 
@@ -220,6 +255,8 @@ async def running_server(port: int = 0) -> AsyncIterator[Server]:
     """Run a server with servicers that a test may change at any time."""
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     docs, builds, sites, healthy = Docs(), Builds(), Sites(), health.aio.HealthServicer()
+    tokens = Tokens()
+    auth_pb2_grpc.add_AuthServiceServicer_to_server(tokens, server)
     docs_pb2_grpc.add_DocsServiceServicer_to_server(docs, server)
     builds_pb2_grpc.add_BuildServiceServicer_to_server(builds, server)
     sites_pb2_grpc.add_SiteServiceServicer_to_server(sites, server)
@@ -228,7 +265,7 @@ async def running_server(port: int = 0) -> AsyncIterator[Server]:
     await server.start()
     await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
     try:
-        yield Server(f"127.0.0.1:{port}", docs, builds, sites, healthy, server)
+        yield Server(f"127.0.0.1:{port}", docs, builds, sites, tokens, healthy, server)
     finally:
         await server.stop(None)
 

@@ -49,7 +49,8 @@ async def test_error_body_is_for_backstage_and_for_google(server: Server, client
     assert answer.json() == {
         "error": {
             "name": "NotFoundError",
-            "message": "nothing published",
+            "message": "Unable to get metadata for 'component:default/x'; caused by NotFoundError: nothing published",
+            "cause": {"name": "NotFoundError", "message": "nothing published"},
             "code": 404,
             "status": "NOT_FOUND",
             "details": [
@@ -109,7 +110,7 @@ async def test_request_id_and_authorization_reach_the_server_and_nothing_else_do
     headers = {"x-request-id": "abc-12345", "authorization": "Bearer t", "cookie": "c=1", "x-goog-user": "root"}
     answer = await client.get(METADATA, headers=headers)
     assert answer.headers["x-request-id"] == "abc-12345"
-    (metadata,) = server.docs.metadata
+    metadata = server.docs.metadata[0]
     assert (metadata["x-request-id"], metadata["authorization"]) == ("abc-12345", "Bearer t")
     assert set(metadata) <= {"x-request-id", "authorization", "user-agent", "accept-encoding"}
 

@@ -143,13 +143,14 @@ async def test_sync_that_never_began_is_an_event_stream_with_its_status_for_who_
     server.builds.stream = saying(then=status(grpc.StatusCode.NOT_FOUND, "no entity", "ENTITY_NOT_FOUND"))
     answer = await client.get(SYNC, headers=EVENT_STREAM)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/event-stream")
-    assert answer.text == 'event: error\ndata: "no entity"\n\n'
+    assert answer.text == 'event: error\ndata: "Entity metadata UID missing"\n\n'
 
 
 async def test_sync_that_never_began_is_json_for_everybody_else(server: Server, client: httpx.AsyncClient) -> None:
     server.builds.stream = saying(then=status(grpc.StatusCode.NOT_FOUND, "no entity", "ENTITY_NOT_FOUND"))
     answer = await client.get(SYNC)
-    assert (answer.status_code, answer.json()["error"]["message"]) == (404, "no entity")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, "Entity metadata UID missing")
+    assert answer.headers["content-type"] == "application/json"
 
 
 async def test_retry_after_comes_with_a_refused_stream(server: Server, client: httpx.AsyncClient) -> None:

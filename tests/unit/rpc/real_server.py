@@ -11,17 +11,21 @@ from pathlib import Path
 
 import grpc
 from techdocs.v1 import builds_pb2, capabilities_pb2, docs_pb2, entity_pb2
+from techdocs_server.adapters.authentication.signing_keys import SigningKeys
 from techdocs_server.adapters.clock import SystemClock
+from techdocs_server.adapters.records.memory_signing_keys import MemorySigningKeys
 from techdocs_server.rpc.admin_servicer import AdminServicer
+from techdocs_server.rpc.auth_servicer import AuthServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
 from techdocs_server.rpc.capabilities_servicer import CapabilitiesServicer
 from techdocs_server.rpc.docs_servicer import DocsServicer
 from techdocs_server.rpc.interceptors.wrapping import Context
 from techdocs_server.rpc.publish_servicer import PublishServicer
-from techdocs_server.rpc.server import Servicers, TechDocsServer
+from techdocs_server.rpc.server import AccessControl, Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.classic_sites import ClassicSites
 from techdocs_server.services.describing import SiteDescriber
+from techdocs_server.services.limited_tokens import LimitedTokens
 
 from tests.support.pipeline import ENTITY, FolderCatalog, Pipeline, pipeline
 from tests.support.publishes import Acceptance
@@ -30,6 +34,9 @@ from tests.support.rpc_client import Client, connected
 DEMO = entity_pb2.EntityRef(namespace=ENTITY.namespace, kind=ENTITY.kind, name=ENTITY.name)
 MAX_UNARY_BYTES = 300_000
 """Small, so that the files a test writes can be larger; larger than one chunk."""
+
+OPEN_TO_ALL = AccessControl(authenticator=None, policy=None)
+"""How a server without authentication is made."""
 
 
 async def _nothing() -> None:
@@ -87,6 +94,7 @@ async def served(
     publish_enabled: bool = True,
     publish_idle_seconds: float = 30.0,
     classic: ClassicSites | None = None,
+    access: AccessControl = OPEN_TO_ALL,
 ) -> AsyncIterator[Served]:
     """Run a server on a free port, and its pipeline, until the context ends."""
     async with pipeline(folder, limit=build_queue_limit, classic=classic) as graph:
@@ -115,10 +123,15 @@ async def served(
                 sites=SitesServicer(life=graph.life, listings=graph.listings, changes=graph.changes),
                 admin=AdminServicer(collector=graph.collector),
                 capabilities=CapabilitiesServicer(capabilities_pb2.Capabilities(server_version="1.2.3")),
+                auth=AuthServicer(
+                    limited_tokens=LimitedTokens(access.authenticator, SystemClock()),
+                    keys=SigningKeys(MemorySigningKeys(), SystemClock()),
+                ),
             ),
             listen="127.0.0.1:0",
             max_concurrent_calls=max_concurrent_calls,
             reflection=reflection,
+            access=access,
         )
         target = f"127.0.0.1:{await server.start()}"
         try:

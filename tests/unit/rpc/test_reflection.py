@@ -12,6 +12,7 @@ from tests.unit.rpc.real_server import Served, served
 VERSIONS = ("v1", "v1alpha")
 SERVICES = {
     "techdocs.v1.AdminService",
+    "techdocs.v1.AuthService",
     "techdocs.v1.BuildService",
     "techdocs.v1.CapabilitiesService",
     "techdocs.v1.DocsService",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 from techdocs.v1 import errors_pb2
-from techdocs_server.domain import errors, publish_errors, upkeep_errors
+from techdocs_server.domain import access_errors, errors, publish_errors, upkeep_errors
 from techdocs_server.domain.errors import TechDocsError
 from techdocs_server.rpc.status import DOMAIN, internal_status, make_status, status_of
 
@@ -41,6 +41,9 @@ SAMPLES: tuple[TechDocsError, ...] = (
     errors.ServerDraining(),
     errors.DeadlineExceeded(300),
     errors.ContentCorrupt("component:default/x", "a.html"),
+    access_errors.Unauthenticated(),
+    access_errors.AccessDenied("plugin:search has no permission to publish here"),
+    access_errors.AuthenticationUnavailable("the plugin search"),
     publish_errors.StreamOrderInvalid("it has two headers"),
     publish_errors.ManifestRefused("it has no index.html"),
     publish_errors.SentBytesMismatch("ab" * 32),
@@ -51,7 +54,7 @@ SAMPLES: tuple[TechDocsError, ...] = (
 
 def concrete_errors() -> set[type[TechDocsError]]:
     """Return every class of the tree that has a reason of its own."""
-    modules = (errors, publish_errors, upkeep_errors)
+    modules = (access_errors, errors, publish_errors, upkeep_errors)
     members = [kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)]
     classes = {kind for kind in members if issubclass(kind, TechDocsError)}
     return {kind for kind in classes if "reason" in vars(kind)}

@@ -6,7 +6,9 @@ import pytest
 from techdocs_server.adapters.records.memory import MemoryBuildRecords
 from techdocs_server.domain.build import Build, BuildProblem, BuildState
 from techdocs_server.domain.errors import BuildFailed
+from techdocs_server.domain.principal import INTERNAL
 from techdocs_server.services.backing_off import BackOff
+from techdocs_server.services.syncing import SyncWish
 
 from tests.support.clocks import ManualClock
 from tests.support.pipeline import ENTITY, pipeline
@@ -49,10 +51,10 @@ async def test_the_same_broken_source_is_not_built_again_but_its_failure_told(tm
         service.write(index="x", FAIL="the nav is broken")
         for _ in range(3):
             with pytest.raises(BuildFailed, match="the nav is broken"):
-                await service.syncer.sync(ENTITY, force=False)
+                await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
         assert service.generator.runs == 1
         with pytest.raises(BuildFailed):
-            await service.syncer.sync(ENTITY, force=True)
+            await service.syncer.sync(ENTITY, SyncWish(INTERNAL, force=True))
         assert service.generator.runs == 2
         service.write(index="mended")
-        assert (await service.syncer.sync(ENTITY, force=False)).updated
+        assert (await service.syncer.sync(ENTITY, SyncWish(INTERNAL))).updated

@@ -15,7 +15,9 @@ from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.encoding import ContentEncoding
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import StorageUnavailable
+from techdocs_server.domain.principal import INTERNAL
 from techdocs_server.ports.variants import Decision
+from techdocs_server.services.syncing import SyncWish
 
 from tests.support.compressing import Compressing, compressing
 from tests.support.pipeline import ENTITY, FailingBlobStore, Pipeline, pipeline
@@ -204,7 +206,7 @@ async def test_a_publish_does_not_wait_for_variants_and_readers_find_them_later(
     async with publishing(tmp_path) as (made_for, service):
         made_for.compressor.gate.clear()
         service.write(index="x" * 5000)
-        await service.syncer.sync(ENTITY, force=False)
+        await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
         view = await service.reader.open_own(ENTITY)
         content = view.locate("index.html")
         assert await service.reader.locate_variant(content, BROTLI) is None
@@ -223,8 +225,8 @@ async def test_a_forced_build_without_changes_finds_what_was_dropped(tmp_path: P
     async with publishing(tmp_path) as (made_for, service):
         made_for.compressor.poison = b"x"
         service.write(index="x" * 5000)
-        await service.syncer.sync(ENTITY, force=False)
+        await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
         await eventually(lambda: made_for.compressor.rests, what="it to be skipped")
         made_for.compressor.poison = b"y"
-        await service.syncer.sync(ENTITY, force=True)
+        await service.syncer.sync(ENTITY, SyncWish(INTERNAL, force=True))
         await made(made_for, (await service.reader.open_own(ENTITY)).locate("index.html").digest)

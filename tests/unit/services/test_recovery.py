@@ -2,6 +2,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from techdocs_server.domain.build import Build, BuildState
+from techdocs_server.domain.principal import INTERNAL
+from techdocs_server.services.syncing import SyncWish
 
 from tests.support.pipeline import ENTITY, pipeline
 
@@ -27,4 +29,4 @@ async def test_a_build_that_was_running_ends_with_a_reason_and_blocks_nobody(tmp
         assert ended.state is BuildState.FAILED
         assert ended.problem is not None
         assert (ended.problem.phase, ended.problem.reason) == (BuildState.PREPARING, "SERVER_DRAINING")
-        assert (await service.syncer.sync(ENTITY, force=False)).updated
+        assert (await service.syncer.sync(ENTITY, SyncWish(INTERNAL))).updated

@@ -2,7 +2,9 @@ import asyncio
 from pathlib import Path
 
 from techdocs_server.domain.build import BuildTrigger
+from techdocs_server.domain.principal import INTERNAL
 from techdocs_server.services.refreshing import Refresher
+from techdocs_server.services.syncing import SyncWish
 
 from tests.support.pipeline import ENTITY, Pipeline, pipeline
 from tests.support.waiting import eventually
@@ -15,7 +17,7 @@ async def run(service: Pipeline) -> asyncio.Task[None]:
 async def test_an_edit_is_live_without_anybody_asking(tmp_path: Path) -> None:
     async with pipeline(tmp_path) as service:
         service.write(index="one")
-        await service.syncer.sync(ENTITY, force=False)
+        await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
         task = await run(service)
         try:
             service.write(index="two")
@@ -37,7 +39,7 @@ async def test_a_scheduled_build_moves_up_when_somebody_waits_for_it(tmp_path: P
         service.write(index="one")
         await service.queue.stop()
         await service.syncer.refresh(ENTITY)
-        waiting = asyncio.create_task(service.syncer.sync(ENTITY, force=False))
+        waiting = asyncio.create_task(service.syncer.sync(ENTITY, SyncWish(INTERNAL)))
         await asyncio.sleep(0.05)
         service.queue.start(service.dispatcher.run)
         assert (await waiting).updated

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from techdocs_server.domain.build import Build, BuildProgress, BuildState
 from techdocs_server.domain.errors import BuildFailed
-from techdocs_server.services.syncing import SyncResult
+from techdocs_server.domain.principal import INTERNAL
+from techdocs_server.services.syncing import SyncResult, SyncWish
 
 from tests.support.blob_content import stored
 from tests.support.pipeline import ENTITY, Pipeline, pipeline
@@ -20,7 +21,7 @@ async def build_of(service: Pipeline, result: SyncResult) -> Build:
 
 async def synced(service: Pipeline, *, force: bool = False, **pages: str) -> Build:
     service.write(**pages)
-    return await build_of(service, await service.syncer.sync(ENTITY, force=force))
+    return await build_of(service, await service.syncer.sync(ENTITY, SyncWish(INTERNAL, force=force)))
 
 
 async def test_unchanged_pages_come_from_the_revision_before(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ async def test_path_that_the_current_revision_does_not_have_cannot_be_claimed(tm
         generator.claims = {claim or secret.sha256}
         service.write(index="two")
         with pytest.raises(BuildFailed, match="which the current revision does not have") as caught:
-            await service.syncer.sync(ENTITY, force=False)
+            await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
         failed = await service.starter.build(caught.value.metadata["build"].removeprefix("builds/"))
         assert failed.state is BuildState.FAILED
         assert failed.problem is not None
@@ -79,7 +80,7 @@ async def test_first_build_of_a_site_can_claim_nothing(tmp_path: Path) -> None:
         generator.claims = {"index.html", "a.html"}
         service.write(index="one")
         with pytest.raises(BuildFailed, match=r"'a\.html', which the current revision does not have"):
-            await service.syncer.sync(ENTITY, force=False)
+            await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
 
 
 async def test_metadata_of_the_revision_before_is_never_reused(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ async def test_page_of_an_older_revision_cannot_be_claimed(tmp_path: Path) -> No
         generator.claims = {"old.html"}
         service.write(index="two")
         with pytest.raises(BuildFailed):
-            await service.syncer.sync(ENTITY, force=False)
+            await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
 
 
 async def test_forced_build_is_given_nothing_and_says_so(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ async def test_failed_build_leaves_the_state_of_the_current_revision(tmp_path: P
         await synced(service, index="one", a="a")
         service.write(index="two", a="a", FAIL="it is wrong")
         with pytest.raises(BuildFailed):
-            await service.syncer.sync(ENTITY, force=False)
+            await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
         assert (await synced(service, index="three", a="a")).pages == BuildProgress(2, 1, 2)
 
 
@@ -174,7 +175,7 @@ async def test_damaged_store_is_healed_by_a_forced_sync(tmp_path: Path) -> None:
         lost = (await service.reader.open_own(ENTITY)).locate("a.html").digest
         del service.blobs._contents[lost.sha256]
         service.write(index="two", a="a")
-        await service.syncer.sync(ENTITY, force=False)
+        await service.syncer.sync(ENTITY, SyncWish(INTERNAL))
         assert await service.blobs.missing([lost]) == {lost}, "a build asks for what it wrote and nothing else"
         healed = await synced(service, force=True, index="two", a="a")
         assert (await service.page("a.html"), healed.updated) == ("a", False)

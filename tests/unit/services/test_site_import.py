@@ -16,6 +16,7 @@ from techdocs_server.adapters.spools.local import LocalSpool
 from techdocs_server.domain.digest import Digest
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import ContentCorrupt, StorageUnavailable
+from techdocs_server.domain.principal import INTERNAL
 from techdocs_server.ports.classic import ClassicFile
 from techdocs_server.services.committing import RevisionCommitter
 from techdocs_server.services.describing import SiteDescriber
@@ -93,7 +94,7 @@ async def test_every_file_is_brought_over_with_name_and_time_of_the_site(scene: 
     for key, content in scene.bucket.objects.items():
         if not key.endswith("techdocs_metadata.json"):
             assert await scene.page(key.removeprefix(FOLDER)) == content
-    metadata, _ = await SiteDescriber(scene.reader, FolderCatalog(scene.spool)).site(DEMO)
+    metadata, _ = await SiteDescriber(scene.reader, FolderCatalog(scene.spool)).site(DEMO, viewer=INTERNAL)
     assert (metadata.site_name, metadata.site_description, metadata.etag) == ("Old", "Text", "classic:abc")
     assert metadata.build_timestamp.timestamp() == 1_600_000_000
     assert len(metadata.files) == 104

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import CatalogUnavailable, EntityNotFound
+from techdocs_server.domain.principal import Principal
 
 
 class MemoryCatalog:
@@ -27,7 +28,7 @@ class MemoryCatalog:
         """Forget an entity, if it is known."""
         self._entities.pop(ref, None)
 
-    async def entity(self, ref: EntityRef) -> CatalogEntity:
+    async def entity(self, ref: EntityRef, *, viewer: Principal) -> CatalogEntity:
         """See `Catalog.entity`."""
         if self.problem is not None:
             raise CatalogUnavailable(self.problem)

@@ -19,6 +19,7 @@ from techdocs_server.adapters.sources.source_hosts import SourceHosts
 from techdocs_server.domain.catalog_entity import CatalogEntity
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import CatalogUnavailable, EntityNotFound
+from techdocs_server.domain.principal import Principal
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class StaticFileCatalog:
         """Wait for what is running and end the thread. Not usable afterwards."""
         self._pool.shutdown()
 
-    async def entity(self, ref: EntityRef) -> CatalogEntity:
+    async def entity(self, ref: EntityRef, *, viewer: Principal) -> CatalogEntity:
         """See `Catalog.entity`. Not found is certain: raises `CatalogUnavailable` when a part that may hold it is broken."""
         snapshot = await self._current()
         descriptor = snapshot.descriptors.get(ref)

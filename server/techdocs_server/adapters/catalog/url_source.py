@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from techdocs_server.adapters.sources.scm_links import host_type_of, resolve_relative
 from techdocs_server.adapters.sources.source_hosts import SourceHosts
 from techdocs_server.adapters.sources.web_address import URLRefused, WebURL
-from techdocs_server.domain.catalog_entity import TECHDOCS_REF, SourceRef
+from techdocs_server.domain.catalog_entity import TECHDOCS_REF, KnownProblem, SourceRef
 
 # The first that is set counts. Source: plugin-techdocs-node, helpers (getLocationForEntity, transformDirLocation).
 _LOCATIONS = ("backstage.io/source-location", "backstage.io/managed-by-location")
 
 
 class NoSource(Exception):
-    """There is nothing to build; the message says why, for the entity's owner, and repeats no URL that may hold a secret."""
+    """There is nothing to build; the message says why, for the entity's owner, and repeats no URL that may hold a secret.
+
+    ``known`` is how Backstage says it, when it would not build it either;
+    ``location`` is type and target of the place it names, when it is only this server
+    that cannot build from there.
+    """
+
+    def __init__(
+        self, message: str, *, known: KnownProblem | None = None, location: tuple[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.known = known
+        self.location = location
 
 
 def url_source(target: str, *, site_name: str) -> SourceRef:
@@ -35,22 +49,46 @@ def url_source(target: str, *, site_name: str) -> SourceRef:
     return SourceRef(type="url", location=str(url), display=str(url), site_name=site_name)
 
 
+class Location(NamedTuple):
+    """Where an entity's descriptor stands, and the annotation that says so."""
+
+    type: str
+    target: str
+    annotation: str
+
+
+def location_of(annotations: Mapping[str, object]) -> Location | None:
+    """Return where an entity's descriptor stands, None when nothing says so."""
+    name = next((name for name in _LOCATIONS if annotations.get(name) is not None), "")
+    if not name:
+        return None
+    kind, _, target = str(annotations[name]).partition(":")
+    return Location(kind.strip(), target.strip(), name)
+
+
 def location_url(annotations: Mapping[str, object]) -> WebURL | None:
     """Return the page that an entity's descriptor stands on, None when it is a file of the catalog. Raises `NoSource`."""
-    name = next((name for name in _LOCATIONS if annotations.get(name) is not None), "")
-    location = annotations.get(name)
-    if location is None:
+    location = location_of(annotations)
+    if location is None or location.type == "file":
         return None
-    kind, _, target = str(location).partition(":")
-    kind, target = kind.strip(), target.strip()
-    if kind == "file":
-        return None
-    if kind != "url":
-        raise NoSource(f"{name} has type {kind!r}, which is not supported; supported are 'url:<URL>' and 'file:<path>'")
+    if location.type != "url":
+        message = f"Unable to resolve location type {location.type}"
+        raise NoSource(
+            f"{location.annotation} has type {location.type!r}, which is not supported; "
+            "supported are 'url:<URL>' and 'file:<path>'",
+            known=KnownProblem("InputError", message, message),
+        )
     try:
-        return WebURL.parse(target)
+        return WebURL.parse(location.target)
     except URLRefused as error:
-        raise NoSource(f"the URL of {name} cannot be used: {error}") from error
+        raise NoSource(f"the URL of {location.annotation} cannot be used: {error}") from error
+
+
+def _resolved(base: WebURL, target: str) -> tuple[str, str] | None:
+    try:
+        return "url", str(WebURL.parse(urllib.parse.urljoin(str(base), target)))
+    except (URLRefused, ValueError):
+        return None
 
 
 def relative_source(target: str, *, base: WebURL, hosts: SourceHosts, site_name: str) -> SourceRef:
@@ -62,7 +100,9 @@ def relative_source(target: str, *, base: WebURL, hosts: SourceHosts, site_name:
     if host is None:
         raise NoSource(
             f"{TECHDOCS_REF} 'dir:' is relative to a page of {base.host}, whose kind is not known to this server; "
-            f"the operator adds {base.host!r} to source_hosts, or the annotation names a whole URL: 'url:<URL>'"
+            f"the operator adds {base.host!r} to source_hosts, or the annotation names a whole URL: 'url:<URL>'",
+            # As Backstage resolves it where it knows nothing of the host (integration, defaultScmResolveUrl).
+            location=_resolved(base, target),
         )
     try:
         return url_source(resolve_relative(base, target, host=host), site_name=site_name)

@@ -40,6 +40,9 @@ sites = Table(
     Column("update_time", UTCDateTime),
     # The version that the object store knows of, for the day on which this database is lost.
     Column("saved_version", BigInteger, nullable=False, server_default="0"),
+    # When the site was last found to be what its source makes, and the version that was found so.
+    Column("check_time", UTCDateTime),
+    Column("checked_version", BigInteger),
     UniqueConstraint("namespace", "kind", "name", name="sites_entity"),
 )
 
@@ -156,4 +159,14 @@ publish_requests = Table(
     Column("updated", Boolean, nullable=False),
     Column("create_time", UTCDateTime, nullable=False),
     Index("publish_requests_age", "create_time"),
+)
+
+# Private keys: whoever reads this table can sign as this service.
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kid", name_type(64), nullable=False),
+    Column("private_key", Text, nullable=False),
+    Column("create_time", UTCDateTime, nullable=False),
 )

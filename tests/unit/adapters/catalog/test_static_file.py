@@ -11,6 +11,7 @@ import pytest
 from techdocs_server.adapters.catalog.static_file import StaticFileCatalog
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import CatalogUnavailable, EntityNotFound
+from techdocs_server.domain.principal import INTERNAL
 
 from tests.support.sites import entity_document, location_document, write_catalog, write_files
 
@@ -37,7 +38,7 @@ def ref(name: str, kind: str = "component") -> EntityRef:
 
 
 async def display(catalog: StaticFileCatalog, name: str) -> str:
-    source = (await catalog.entity(ref(name))).source
+    source = (await catalog.entity(ref(name), viewer=INTERNAL)).source
     assert source is not None
     return source.display
 
@@ -61,7 +62,7 @@ async def test_folder_is_searched_through(open_catalog: Open, tmp_path: Path) ->
     assert [await display(catalog, name) for name in ("top", "deep", "deeper")] == [".", "a/b", "a/b/docs"]
     for name in ("other", "foreign"):
         with pytest.raises(EntityNotFound):
-            await catalog.entity(ref(name))
+            await catalog.entity(ref(name), viewer=INTERNAL)
 
 
 async def test_one_file_is_a_catalog_with_what_it_names(open_catalog: Open, tmp_path: Path) -> None:
@@ -84,9 +85,9 @@ async def test_one_file_is_a_catalog_with_what_it_names(open_catalog: Open, tmp_
         "svc/1",
         "svc/2",
     ]
-    assert (await catalog.entity(ref("all", "location"))).source is None
+    assert (await catalog.entity(ref("all", "location"), viewer=INTERNAL)).source is None
     with pytest.raises(EntityNotFound):
-        await catalog.entity(ref("unnamed"))
+        await catalog.entity(ref("unnamed"), viewer=INTERNAL)
 
 
 @pytest.mark.parametrize(
@@ -121,18 +122,18 @@ async def test_location_that_is_not_followed_is_logged_and_leads_nowhere(
     (folder / "linked").symlink_to("..")
     (folder / "loop.yaml").symlink_to("loop.yaml")
     catalog = open_catalog(folder, excluded=frozenset({folder / "data"}))
-    await catalog.entity(ref("a"))
+    await catalog.entity(ref("a"), viewer=INTERNAL)
     assert len(problems(caplog)) == 1
     assert problems(caplog)[0].startswith(problem)
     with pytest.raises(EntityNotFound):
-        await catalog.entity(ref("outside"))
+        await catalog.entity(ref("outside"), viewer=INTERNAL)
 
 
 async def test_absolute_location_is_outside(open_catalog: Open, tmp_path: Path) -> None:
     target = str(tmp_path / "x.yaml")
     write_catalog(tmp_path, {"catalog-info.yaml": location_document("l", target), "x.yaml": entity_document("x")})
     with pytest.raises(EntityNotFound):
-        await open_catalog(tmp_path).entity(ref("x"))
+        await open_catalog(tmp_path).entity(ref("x"), viewer=INTERNAL)
 
 
 async def test_links_inside_are_one_file_and_folders_of_links_are_not_searched(
@@ -157,7 +158,7 @@ async def test_excluded_folders_are_not_searched(open_catalog: Open, tmp_path: P
     write_catalog(tmp_path, {"data/copy/catalog-info.yaml": entity_document("copied")})
     catalog = open_catalog(tmp_path, excluded=frozenset({tmp_path / "data"}))
     with pytest.raises(EntityNotFound):
-        await catalog.entity(ref("copied"))
+        await catalog.entity(ref("copied"), viewer=INTERNAL)
 
 
 async def test_first_of_two_wins_and_the_second_is_logged(
@@ -170,7 +171,7 @@ async def test_first_of_two_wins_and_the_second_is_logged(
             "a/catalog-info.yaml": [entity_document("once"), entity_document("TWICE", metadata={"title": "Second"})],
         },
     )
-    assert (await open_catalog(tmp_path).entity(ref("twice"))).title == "First"
+    assert (await open_catalog(tmp_path).entity(ref("twice"), viewer=INTERNAL)).title == "First"
     assert problems(caplog) == [
         "a/catalog-info.yaml:11: component:default/twice is ignored here: catalog-info.yaml line 1 has it already"
     ]
@@ -191,9 +192,9 @@ async def test_entity_in_a_broken_part_is_not_said_to_be_missing(open_catalog: O
     catalog = open_catalog(tmp_path)
     expected = r"^the catalog cannot be read: component:default/lost is not found, but may stand in a/catalog-info.yaml line 3: not YAML"
     with pytest.raises(CatalogUnavailable, match=expected):
-        await catalog.entity(ref("lost"))
+        await catalog.entity(ref("lost"), viewer=INTERNAL)
     with pytest.raises(EntityNotFound):
-        await catalog.entity(ref("los"))
+        await catalog.entity(ref("los"), viewer=INTERNAL)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ async def test_file_whose_text_is_unknown_may_hold_any_entity(
 ) -> None:
     write_files(tmp_path, {"catalog-info.yaml": content})
     with pytest.raises(CatalogUnavailable, match=f"may stand in catalog-info.yaml:? ?{problem}"):
-        await open_catalog(tmp_path).entity(ref("any"))
+        await open_catalog(tmp_path).entity(ref("any"), viewer=INTERNAL)
 
 
 async def test_pipe_and_folder_by_that_name_do_not_hang(open_catalog: Open, tmp_path: Path) -> None:
@@ -218,7 +219,7 @@ async def test_pipe_and_folder_by_that_name_do_not_hang(open_catalog: Open, tmp_
     os.mkfifo(tmp_path / "a/catalog-info.yaml")
     (tmp_path / "catalog-info.yaml").mkdir()
     with pytest.raises(CatalogUnavailable, match=r"a/catalog-info.yaml: is not a file"):
-        await open_catalog(tmp_path).entity(ref("any"))
+        await open_catalog(tmp_path).entity(ref("any"), viewer=INTERNAL)
 
 
 @pytest.mark.parametrize("name", ["missing", "missing.yaml", "file/below"])
@@ -227,28 +228,28 @@ async def test_catalog_that_is_not_there_is_unavailable_by_its_name(
 ) -> None:
     write_files(tmp_path, {"file": ""})
     with pytest.raises(CatalogUnavailable) as caught:
-        await open_catalog(tmp_path / name).entity(ref("any"))
+        await open_catalog(tmp_path / name).entity(ref("any"), viewer=INTERNAL)
     assert str(tmp_path) not in caught.value.message
 
 
 async def test_changes_are_seen(open_catalog: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     catalog = open_catalog(tmp_path)
     with pytest.raises(EntityNotFound):
-        await catalog.entity(ref("a"))
+        await catalog.entity(ref("a"), viewer=INTERNAL)
     write_catalog(tmp_path, {"x/catalog-info.yaml": entity_document("a", metadata={"title": "1"})})
-    assert (await catalog.entity(ref("a"))).title == "1"
+    assert (await catalog.entity(ref("a"), viewer=INTERNAL)).title == "1"
     # Within one tick of the clock, of the same size, in place.
     write_catalog(tmp_path, {"x/catalog-info.yaml": entity_document("a", metadata={"title": "2"})})
-    assert (await catalog.entity(ref("a"))).title == "2"
+    assert (await catalog.entity(ref("a"), viewer=INTERNAL)).title == "2"
     write_catalog(tmp_path, {"x/catalog-info.yaml": BROKEN})
     with pytest.raises(CatalogUnavailable):
-        await catalog.entity(ref("lost"))
+        await catalog.entity(ref("lost"), viewer=INTERNAL)
     (tmp_path / "x/catalog-info.yaml").unlink()
     with pytest.raises(EntityNotFound):
-        await catalog.entity(ref("lost"))
+        await catalog.entity(ref("lost"), viewer=INTERNAL)
     write_catalog(tmp_path, {"x/catalog-info.yaml": BROKEN})
     with pytest.raises(CatalogUnavailable):
-        await catalog.entity(ref("lost"))
+        await catalog.entity(ref("lost"), viewer=INTERNAL)
     assert len(problems(caplog)) == 2
 
 
@@ -257,20 +258,20 @@ async def test_unchanged_file_is_not_read_again(open_catalog: Open, tmp_path: Pa
     path = tmp_path / "catalog-info.yaml"
     os.utime(path, (1000, 1000))
     catalog = open_catalog(tmp_path)
-    assert (await catalog.entity(ref("a"))).title == "1"
+    assert (await catalog.entity(ref("a"), viewer=INTERNAL)).title == "1"
     # All that tells a change apart is put back, so only a reader would notice.
     path.write_text(path.read_text().replace("'1'", "'2'"))
     os.utime(path, (1000, 1000))
-    assert (await catalog.entity(ref("a"))).title == "1"
+    assert (await catalog.entity(ref("a"), viewer=INTERNAL)).title == "1"
     os.utime(path, (1001, 1001))
-    assert (await catalog.entity(ref("a"))).title == "2"
+    assert (await catalog.entity(ref("a"), viewer=INTERNAL)).title == "2"
 
 
 async def test_disk_is_looked_at_once_in_a_while(open_catalog: Open, tmp_path: Path) -> None:
     catalog = open_catalog(tmp_path, rescan_seconds=600)
     for _ in range(2):
         with pytest.raises(EntityNotFound):
-            await catalog.entity(ref("a"))
+            await catalog.entity(ref("a"), viewer=INTERNAL)
         write_catalog(tmp_path, {"catalog-info.yaml": entity_document("a")})
 
 
@@ -289,7 +290,7 @@ async def test_problem_is_logged_as_a_warning_with_keys(
 ) -> None:
     write_files(tmp_path, {"catalog-info.yaml": "x\n"})
     with pytest.raises(EntityNotFound):
-        await open_catalog(tmp_path).entity(ref("a"))
+        await open_catalog(tmp_path).entity(ref("a"), viewer=INTERNAL)
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     message = "not an entity: the document must be a mapping of keys to values"
     assert problems(caplog) == [f"catalog-info.yaml:1: {message}"]

@@ -12,6 +12,7 @@ from techdocs_server.adapters.catalog.techdocs_source import to_entity
 from techdocs_server.adapters.sources.source_hosts import HostType, SourceHost, SourceHosts
 from techdocs_server.domain.catalog_entity import CatalogEntity, SourceRef
 from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.principal import INTERNAL
 
 from tests.support.sites import entity_document, write_catalog
 
@@ -101,7 +102,7 @@ async def test_catalog_reads_urls_as_the_operator_says(tmp_path: Path) -> None:
     document = entity_document("pay", metadata={"annotations": {REF: "dir:docs", SOURCE: location}})
     folder = write_catalog(tmp_path / "catalog", {"catalog-info.yaml": document})
     catalog = StaticFileCatalog(folder, source_hosts=HOSTS)
-    found = await catalog.entity(EntityRef.of(namespace="default", kind="component", name="pay"))
+    found = await catalog.entity(EntityRef.of(namespace="default", kind="component", name="pay"), viewer=INTERNAL)
     catalog.close()
     assert found.source is not None
     assert found.source.location == "https://git.example/o/r/src/branch/main/docs"

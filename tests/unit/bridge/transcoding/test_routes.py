@@ -87,10 +87,15 @@ def test_a_known_path_with_another_method_says_what_is_allowed(
 
 @pytest.mark.parametrize(
     "path", [b"/", b"/api", b"/api/techdocs", b"/api/techdocs/", b"/docs", b"/docs/default/component/", b"/v2/builds",
-             b"/api/techdocs/api/techdocs/v1/builds", b"/API/techdocs/v1/builds", b"/v1/builds/7/8", b"/:cancel"],
+             b"/api/techdocs/api/techdocs/v1/builds", b"/V1/builds", b"/v1/builds/7/8", b"/:cancel"],
 )  # fmt: skip
 def test_an_unknown_path_has_no_route(table: RouteTable, path: bytes) -> None:
     assert table.find("GET", path, mount=MOUNT) == NoRoute()
+
+
+@pytest.mark.parametrize("path", [b"/API/techdocs/v1/builds", b"/api/TechDocs/V1/Builds/", b"/api/techdocs/v1/buildS"])
+def test_the_mount_and_what_is_below_it_may_be_in_any_case(table: RouteTable, path: bytes) -> None:
+    assert isinstance(table.find("GET", path, mount=MOUNT), Found)
 
 
 @pytest.mark.parametrize("path", [b"/api/techdocs/docs/a/b/c/..%2f..%2fsecret", b"/api/%2e%2e/docs/a/b/c", b"/%zz"])

@@ -1,0 +1,1 @@
+"""Telling who calls by tokens, and proving who calls to others."""

@@ -1,0 +1,106 @@
+"""The policy ``catalog``: a caller sees what the catalog shows to it.
+
+The policy ``open``, under which everybody who is known sees every site as in Backstage by default, needs no code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from techdocs_server.domain.access_errors import AccessDenied
+from techdocs_server.domain.entity import EntityRef
+from techdocs_server.domain.errors import BuildNotFound, EntityNotFound
+from techdocs_server.domain.principal import Principal
+from techdocs_server.ports.catalog import Catalog
+from techdocs_server.ports.records import BuildRecords
+
+KEPT_SECONDS = 5.0
+"""How long an answer of the catalog is believed: techdocs-backend keeps its own for as long (B/CachedEntityLoader)."""
+MOST_KEPT = 10_000
+"""Answers kept; each is some hundred bytes."""
+
+_Key = tuple[EntityRef, tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Whether the catalog shows an entity, and until when that is believed, in seconds of the clock."""
+
+    is_shown: bool
+    until: float
+
+
+class CatalogPolicy:
+    """Asks the catalog, once for all who ask the same at the same time. Failures of the catalog are not kept."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        builds: BuildRecords,
+        *,
+        seconds: Callable[[], float] = time.monotonic,
+        most_kept: int = MOST_KEPT,
+    ) -> None:
+        self._catalog = catalog
+        self._builds = builds
+        self._seconds = seconds
+        self._most_kept = most_kept
+        self._verdicts: OrderedDict[_Key, _Verdict] = OrderedDict()
+        self._asking: dict[_Key, asyncio.Task[bool]] = {}
+
+    async def check_entity(self, entity: EntityRef, principal: Principal) -> None:
+        """Return when the catalog shows an entity to the caller.
+
+        Raises `EntityNotFound` both for what is hidden and for what is not there, and `CatalogUnavailable`.
+        """
+        if not await self._is_shown(entity, principal):
+            raise EntityNotFound(str(entity))
+
+    async def check_build(self, build_id: str, principal: Principal) -> None:
+        """Return when the entity of a build is shown to the caller.
+
+        Raises `BuildNotFound` both for what is hidden and for what is not there, and `CatalogUnavailable`.
+        """
+        build = await self._builds.build(build_id)
+        if build is None or not await self._is_shown(build.entity, principal):
+            raise BuildNotFound(f"builds/{build_id}")
+
+    def check_everything(self, principal: Principal) -> None:
+        """Raise `AccessDenied`: what is about every site is for those who have the permission to read by name."""
+        raise AccessDenied(
+            f"{principal.subject} sees what the catalog shows to it; name an entity, or have the permission to read "
+            "granted by name"
+        )
+
+    async def _is_shown(self, entity: EntityRef, principal: Principal) -> bool:
+        key = (entity, principal.cache_key)
+        known = self._verdicts.get(key)
+        if known is not None and known.until > self._seconds():
+            return known.is_shown
+        task = self._asking.get(key)
+        if task is None:
+            task = self._asking[key] = asyncio.create_task(self._ask(key, principal))
+        # Shielded: whoever leaves must not take the answer from the others.
+        return await asyncio.shield(task)
+
+    async def _ask(self, key: _Key, principal: Principal) -> bool:
+        try:
+            is_shown = await self._look(key[0], principal)
+        finally:
+            del self._asking[key]
+        self._verdicts[key] = _Verdict(is_shown, self._seconds() + KEPT_SECONDS)
+        self._verdicts.move_to_end(key)
+        while len(self._verdicts) > self._most_kept:
+            self._verdicts.popitem(last=False)
+        return is_shown
+
+    async def _look(self, entity: EntityRef, principal: Principal) -> bool:
+        try:
+            await self._catalog.entity(entity, viewer=principal)
+        except EntityNotFound:
+            return False
+        return True
