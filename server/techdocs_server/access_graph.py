@@ -36,7 +36,6 @@ from techdocs_server.rpc.server import AccessControl
 from techdocs_server.services.authorizing import CatalogPolicy
 from techdocs_server.services.limited_tokens import LimitedTokens
 from techdocs_server.settings import Settings
-from techdocs_server.start_failed import StartFailed
 
 Own = Callable[[Callable[[], Awaitable[object]]], None]
 """Takes what closes something."""
@@ -59,7 +58,7 @@ def make_own_keys(database: SqlDatabase, clock: Clock) -> OwnKeys:
 
 
 def make_authenticator(settings: Settings, clock: Clock, own: Own) -> Authenticator | None:
-    """Make the authenticator, None for one that is not wanted. Raises `StartFailed`."""
+    """Make the authenticator, None for one that is not wanted."""
     if settings.authentication == "none":
         return None
     fetcher = KeyFetcher()
@@ -99,10 +98,7 @@ def _way_in(index: int, way: ExternalAccessSettings, fetcher: KeyFetcher, clock:
     if way.token is not None:
         return StaticToken.of(way.token.get_secret_value(), name, rights)
     if way.secret is not None:
-        try:
-            return LegacyToken(name, legacy_secret(way.secret.get_secret_value()), clock, rights)
-        except ValueError as error:
-            raise StartFailed(f"external_access.{index}.secret: {error}") from error
+        return LegacyToken(name, legacy_secret(way.secret.get_secret_value()), clock, rights)
     return IssuedToken(
         RemoteKeys(way.url or "", f"external_access {index}", fetcher.fetch),
         clock,

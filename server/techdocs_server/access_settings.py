@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -35,6 +37,15 @@ def _jwks_address(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
         raise ValueError("must be an http or https address without user and fragment")
     return value
+
+
+def _check_secret(text: str) -> None:
+    try:
+        size = len(base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True))
+    except binascii.Error as error:
+        raise ValueError("secret: must be base64") from error
+    if size < _FEWEST_SECRET_BYTES:
+        raise ValueError(f"secret: must be the base64 of at least {_FEWEST_SECRET_BYTES} bytes")
 
 
 WebAddress = Annotated[str, pydantic.AfterValidator(_web_address)]
@@ -90,8 +101,8 @@ class ExternalAccessSettings(pydantic.BaseModel):
             raise ValueError(f"token: must have at least {_FEWEST_TOKEN_CHARACTERS} characters")
         if self.token is not None and re.search(r"\s", self.token.get_secret_value()):
             raise ValueError("token: must have no spaces")
-        if self.secret is not None and len(self.secret.get_secret_value()) < _FEWEST_SECRET_BYTES * 4 // 3:
-            raise ValueError(f"secret: must be the base64 of at least {_FEWEST_SECRET_BYTES} bytes")
+        if self.secret is not None:
+            _check_secret(self.secret.get_secret_value())
         return self
 
 

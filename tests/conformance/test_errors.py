@@ -7,6 +7,7 @@ import math
 import re
 import sqlite3
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing
@@ -19,8 +20,10 @@ from techdocs.v1 import errors_pb2
 
 from tests.conformance.error_stage import Stage, staged
 from tests.conformance.problems import check_problem, detail
+from tests.support.ports import free_port
 from tests.support.published import MOUNT, site_path
 from tests.support.services import running
+from tests.support.token_issuers import Issuer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -226,6 +229,41 @@ async def publish_disabled(stage: Stage) -> httpx.Response:
             return await client.post("/v1/blobs:findMissing", json=body)
 
 
+READER = "a-reader-of-docs"
+
+
+async def asked_who(stage: Stage, method: str, path: str, token: str = "") -> httpx.Response:
+    """Call a service that asks who calls, and trusts a Backstage that is not there, with a token or with none."""
+    settings = {
+        "authentication": "backstage",
+        "backstage_url": f"http://127.0.0.1:{free_port()}",
+        "external_access": [{"type": "static", "token": READER, "subject": "reader"}],
+    }
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            running("serve", Path(folder), **settings) as closed,
+            httpx.AsyncClient(base_url=closed.rest + stage.mount, headers=headers) as client,
+        ):
+            return await client.request(method, path)
+
+
+async def token_invalid(stage: Stage) -> httpx.Response:
+    answer = await asked_who(stage, "GET", DEMO)
+    assert answer.headers["www-authenticate"] == "Bearer"
+    return answer
+
+
+async def access_denied(stage: Stage) -> httpx.Response:
+    return await asked_who(stage, "DELETE", DEMO, READER)
+
+
+async def authentication_unavailable(stage: Stage) -> httpx.Response:
+    now = int(time.time())
+    claims = {"sub": "user:default/alice", "iat": now, "exp": now + 60}
+    return await asked_who(stage, "GET", DEMO, Issuer().sign({"typ": "vnd.backstage.user"}, claims))
+
+
 async def sync_overtaken_by_rollback(stage: Stage) -> httpx.Response:
     """Build moved, and make another of its revisions current before the build publishes."""
     site = "/v1/sites/default/component/moved"
@@ -246,7 +284,7 @@ PRODUCERS: Mapping[str, Callable[[Stage], Awaitable[httpx.Response]]] = {
         revision_is_current, revision_pinned, collection_running,
         revision_conflict, build_cancelled, build_failed, server_overloaded, build_queue_full, quota_exceeded,
         storage_unavailable, catalog_unavailable, server_draining, deadline_exceeded, content_corrupt, internal,
-        publish_disabled,
+        publish_disabled, token_invalid, access_denied, authentication_unavailable,
     )
 }  # fmt: skip
 

@@ -61,7 +61,8 @@ def _new_key(algorithm: str) -> Any:
         return rsa.generate_private_key(65537, 2048)
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
-    return ec.generate_private_key({"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}[algorithm]())
+    curves: dict[str, ec.EllipticCurve] = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
+    return ec.generate_private_key(curves[algorithm])
 
 
 def key_set(*issuers: Issuer) -> Page:

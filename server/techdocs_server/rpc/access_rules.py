@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from techdocs.v1 import access_pb2, entity_pb2
 
 from techdocs_server.domain.principal import Permission
@@ -74,7 +74,7 @@ def _rule(method: MethodDescriptor) -> AccessRule:
 
 def _problem(method: MethodDescriptor, rule: AccessRule) -> str:
     """Return why a rule cannot be kept, empty when it can."""
-    if (rule.permission is Permission.PUBLIC) != (rule.scope is Scope.NONE) and rule.permission is Permission.PUBLIC:
+    if rule.permission is Permission.PUBLIC and rule.scope is not Scope.NONE:
         return "is open to everybody and about sites, which are not"
     if rule.is_granted_by_name:
         return "lets a limited token do more than read" if rule.limited_token_suffices else ""
@@ -83,10 +83,14 @@ def _problem(method: MethodDescriptor, rule: AccessRule) -> str:
     if rule.limited_token_suffices and (rule.permission, rule.scope) != (Permission.READ, Scope.ENTITY):
         return "lets a limited token do more than read one site"
     fields = method.input_type.fields_by_name
-    if rule.scope is Scope.ENTITY and (
-        "entity" not in fields or fields["entity"].message_type is not entity_pb2.EntityRef.DESCRIPTOR
-    ):
+    if rule.scope is Scope.ENTITY and not _is_entity(fields.get("entity")):
         return "is about an entity and has no field for it"
     if rule.scope is Scope.BUILD and "name" not in fields:
         return "is about a build and has no field for it"
     return ""
+
+
+def _is_entity(field: FieldDescriptor | None) -> bool:
+    if field is None or field.message_type is None:
+        return False
+    return field.message_type.full_name == entity_pb2.EntityRef.DESCRIPTOR.full_name

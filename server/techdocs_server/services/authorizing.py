@@ -84,6 +84,8 @@ class CatalogPolicy:
         task = self._asking.get(key)
         if task is None:
             task = self._asking[key] = asyncio.create_task(self._ask(key, principal))
+            # When all who waited have left, nobody asks it how it ended.
+            task.add_done_callback(lambda task: task.cancelled() or task.exception())
         # Shielded: whoever leaves must not take the answer from the others.
         return await asyncio.shield(task)
 

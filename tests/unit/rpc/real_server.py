@@ -83,6 +83,12 @@ class Served:
         """Get a page of the demo site."""
         return await self.client.docs.GetContent(docs_pb2.GetContentRequest(entity=DEMO, path=path), timeout=timeout)
 
+    async def get_with(self, metadata: list[tuple[str, str]]) -> docs_pb2.GetContentResponse:
+        """Get the front page of the demo site with these metadata."""
+        return await self.client.docs.GetContent(
+            docs_pb2.GetContentRequest(entity=DEMO, path="index.html"), metadata=metadata
+        )
+
 
 @asynccontextmanager
 async def served(
@@ -94,10 +100,11 @@ async def served(
     publish_enabled: bool = True,
     publish_idle_seconds: float = 30.0,
     classic: ClassicSites | None = None,
-    access: AccessControl = OPEN_TO_ALL,
+    access: AccessControl | Callable[[Pipeline], AccessControl] = OPEN_TO_ALL,
 ) -> AsyncIterator[Served]:
     """Run a server on a free port, and its pipeline, until the context ends."""
     async with pipeline(folder, limit=build_queue_limit, classic=classic) as graph:
+        let_in = access if isinstance(access, AccessControl) else access(graph)
         acceptance = Acceptance(
             blobs=graph.blobs,
             sites=graph.sites,
@@ -124,14 +131,14 @@ async def served(
                 admin=AdminServicer(collector=graph.collector),
                 capabilities=CapabilitiesServicer(capabilities_pb2.Capabilities(server_version="1.2.3")),
                 auth=AuthServicer(
-                    limited_tokens=LimitedTokens(access.authenticator, SystemClock()),
+                    limited_tokens=LimitedTokens(let_in.authenticator, SystemClock()),
                     keys=SigningKeys(MemorySigningKeys(), SystemClock()),
                 ),
             ),
             listen="127.0.0.1:0",
             max_concurrent_calls=max_concurrent_calls,
             reflection=reflection,
-            access=access,
+            access=let_in,
         )
         target = f"127.0.0.1:{await server.start()}"
         try:

@@ -101,6 +101,8 @@ class RemoteKeys:
             if self._seconds() < self._failed_until:
                 raise AuthenticationUnavailable(self._issuer)
             self._loading = asyncio.create_task(self._load_once())
+            # When all who waited have left, nobody asks it how it ended.
+            self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
         # Shielded: a caller that leaves must not take the keys from the others.
         await asyncio.shield(self._loading)
 
