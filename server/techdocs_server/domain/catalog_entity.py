@@ -73,4 +73,5 @@ class CatalogEntity:
     def uid(self) -> str:
         """Id given by the catalog, or empty."""
         metadata = self.document.get("metadata")
-        return str(metadata.get("uid", "")) if isinstance(metadata, Mapping) else ""
+        uid = metadata.get("uid") if isinstance(metadata, Mapping) else None
+        return uid if isinstance(uid, str) else ""
