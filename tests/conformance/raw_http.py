@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _ANSWER_SECONDS = 20.0
+_FRAMED_SECONDS = 120.0
+"""A build may lie between the first byte and the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +86,30 @@ def _joined_chunks(rest: bytes) -> tuple[bytes, bool]:
             return body, True
         body, rest = body + rest[:length], rest[length + 2 :]
     return body, False
+
+
+async def framed_exchange(address: tuple[str, int], sent: bytes) -> RawAnswer:
+    """Send bytes and return the answer, also of a server that keeps the connection open behind it."""
+    reader, writer = await asyncio.open_connection(*address)
+    method = sent.partition(b" ")[0]
+    received = b""
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(_FRAMED_SECONDS):
+            while not _is_whole(received, has_body=method != b"HEAD") and (chunk := await reader.read(65536)):
+                received += chunk
+    finally:
+        writer.close()
+    assert received, "the connection was closed without an answer"
+    return _parsed(received, has_body=method != b"HEAD")
+
+
+def _is_whole(received: bytes, *, has_body: bool) -> bool:
+    head, end, rest = received.partition(b"\r\n\r\n")
+    if not end or not has_body or head.split(b" ", 2)[1][:3] in (b"204", b"304"):
+        return bool(end)
+    fields = head.lower()
+    if b"\r\ntransfer-encoding: chunked" in fields:
+        return rest.endswith(b"0\r\n\r\n")
+    length = fields.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
+    return bool(length) and len(rest) >= int(length)
