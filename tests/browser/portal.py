@@ -1,7 +1,8 @@
 """One origin with a Backstage app on it, as its backend and the proxy in front of it make it.
 
 The app's own files, a catalog of the entities that a test names, and the search plugin's endpoint over our search
-indexes are answered here; ``/api/techdocs`` is handed to the bridge as it came, with its Host.
+indexes are answered here; ``/api/techdocs`` is handed to the bridge as it came, with its Host. Where there is a
+Backstage backend, entities are asked of it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,16 @@ _READ_SECONDS = 120.0
 Entity = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class HandedOn:
+    """One request to the bridge, and what it was answered with."""
+
+    path: str
+    authorization: str
+    cookie: str
+    status: int
+
+
 @dataclass
 class Portal:
     """What a test may look at and change: the entities by reference, and the requests that were handed on."""
@@ -41,28 +52,29 @@ class Portal:
     bridge: str
     app: Path
     entities: dict[str, Entity]
+    backend: str = ""
+    """URL of a Backstage backend, or empty."""
     user: str = "user:default/guest"
     token: str = ""
+    """What the app's user has, or empty for nothing."""
+    search_token: str = ""
+    """What the search plugin has."""
     config: dict[str, Any] = field(default_factory=dict)
-    handed_on: list[str] = field(default_factory=list)
-    """Method and path of each request to the bridge."""
+    """More of the app's configuration."""
+    handed_on: list[HandedOn] = field(default_factory=list)
 
     def asgi(self, client: httpx.AsyncClient) -> Starlette:
         """Return the application."""
 
         async def hand_on(request: Request) -> Response:
-            path = request.scope["raw_path"].decode() + (f"?{request.url.query}" if request.url.query else "")
-            self.handed_on.append(f"{request.method} {path}")
-            headers = [(k, v) for k, v in request.headers.raw if k.decode() not in _HOP_BY_HOP]
-            asked = client.build_request(
-                request.method, f"{self.bridge}{path}", headers=headers, content=await request.body()
-            )
-            answer = await client.send(asked, stream=True)
-            handed = StreamingResponse(_body(answer), answer.status_code)
-            handed.raw_headers = [(k, v) for k, v in answer.headers.raw if k.lower().decode() not in _HOP_BY_HOP]
-            return handed
+            answer = await _handed_on(client, request, self.bridge)
+            seen = (request.headers.get(name, "") for name in ("authorization", "cookie"))
+            self.handed_on.append(HandedOn(request.url.path, *seen, answer.status_code))
+            return answer
 
         async def entity(request: Request) -> Response:
+            if self.backend:
+                return await _handed_on(client, request, self.backend)
             kind, namespace, name = (request.path_params[part] for part in ("kind", "namespace", "name"))
             found = self.entities.get(f"{kind}:{namespace}/{name}".lower())
             if found is None:
@@ -75,7 +87,8 @@ class Portal:
             return JSONResponse({"items": [self.entities.get(ref.lower()) for ref in refs]})
 
         async def search(request: Request) -> Response:
-            return JSONResponse(await search_results(client, f"{self.bridge}/api/techdocs", request.query_params))
+            asked = search_results(client, f"{self.bridge}/api/techdocs", request.query_params, token=self.search_token)
+            return JSONResponse(await asked)
 
         async def config(request: Request) -> Response:
             base = {"app": {"title": "Portal", "baseUrl": self.origin}, "backend": {"baseUrl": self.origin}}
@@ -107,12 +120,15 @@ class Portal:
 
 
 @asynccontextmanager
-async def portal(bridge: str, app: Path, entities: Sequence[Entity]) -> AsyncIterator[Portal]:
-    """Serve the app, the bridge at that URL behind it, on a free port of loopback until the context ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
+async def portal(
+    bridge: str, app: Path, entities: Sequence[Entity] = (), *, port: int = 0, backend: str = ""
+) -> AsyncIterator[Portal]:
+    """Serve the app, the bridge at that URL behind it, on loopback until the context ends; port 0 takes a free one."""
+    listener = socket.create_server(("127.0.0.1", port))
     # By name, as browsers of people have it; cookies have a domain then.
-    served = Portal(f"http://localhost:{listener.getsockname()[1]}", bridge, app, {_ref(e): e for e in entities})
-    async with httpx.AsyncClient(timeout=httpx.Timeout(_READ_SECONDS), limits=httpx.Limits(max_connections=None)) as client:
+    served = Portal(f"http://localhost:{listener.getsockname()[1]}", bridge, app, {_ref(e): e for e in entities}, backend)
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(timeout=_READ_SECONDS, limits=limits) as client:
         config = uvicorn.Config(served.asgi(client), log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         server = _Server(config)
         running = asyncio.create_task(server.serve(sockets=[listener]))
@@ -129,6 +145,16 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the tests."""
         yield
+
+
+async def _handed_on(client: httpx.AsyncClient, request: Request, to: str) -> Response:
+    path = request.scope["raw_path"].decode() + (f"?{request.url.query}" if request.url.query else "")
+    headers = [(k, v) for k, v in request.headers.raw if k.decode() not in _HOP_BY_HOP]
+    asked = client.build_request(request.method, f"{to}{path}", headers=headers, content=await request.body())
+    answer = await client.send(asked, stream=True)
+    handed = StreamingResponse(_body(answer), answer.status_code)
+    handed.raw_headers = [(k, v) for k, v in answer.headers.raw if k.lower().decode() not in _HOP_BY_HOP]
+    return handed
 
 
 async def _body(answer: httpx.Response) -> AsyncIterator[bytes]:

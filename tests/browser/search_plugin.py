@@ -15,10 +15,17 @@ import httpx
 _RESULTS = 25
 
 
-async def search_results(client: httpx.AsyncClient, techdocs: str, query: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the answer to ``/query``: the sections of one entity's documentation that have every word of the term."""
+async def search_results(
+    client: httpx.AsyncClient, techdocs: str, query: Mapping[str, str], *, token: str
+) -> Mapping[str, Any]:
+    """Return the answer to ``/query``: the sections of one entity's documentation that have every word of the term.
+
+    ``token`` is what the search plugin proves itself with, empty for nothing.
+    """
     kind, namespace, name = (query[f"filters[{part}]"] for part in ("kind", "namespace", "name"))
-    answer = await client.get(f"{techdocs}/static/docs/{namespace}/{kind}/{name}/search/search_index.json")
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    index = f"{techdocs}/static/docs/{namespace}/{kind}/{name}/search/search_index.json"
+    answer = await client.get(index, headers=headers)
     words = query.get("term", "").lower().split()
     documents = [_document(section, kind, namespace, name) for section in answer.raise_for_status().json()["docs"]]
     found = [d for d in documents if all(word in f"{d['title']} {d['text']}".lower() for word in words)]
