@@ -12,10 +12,11 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from techdocs.v1 import auth_pb2, docs_pb2, sites_pb2
+from techdocs.v1 import auth_pb2, auth_pb2_grpc, docs_pb2, sites_pb2
 
+from tests.support.backstage_catalog import backstage_catalog, document
 from tests.support.publishing import DOCS, Ended, publish_command, publishing, write_site
-from tests.support.rpc_client import Client, problem
+from tests.support.rpc_client import Client, problem, problem_of
 from tests.support.services import RunningService, environment, running
 from tests.support.token_issuers import Backstage, Issuer, backstage, key_set
 
@@ -153,3 +154,48 @@ async def test_rest_asks_for_the_same_tokens_in_backstages_form(issuers: Backsta
         keys = await client.get("/.backstage/auth/v1/jwks.json")
         assert (keys.status_code, keys.json()) == (200, {"keys": []})
         assert keys.headers["content-type"] == "application/json; charset=utf-8"
+
+
+async def test_site_is_seen_by_whom_backstages_catalog_shows_its_entity(issuers: Backstage, tmp_path: Path) -> None:
+    """Over three servers: the user's token, our call in the user's name, and the catalog that checks both by keys."""
+    site = write_site(tmp_path / "site", {"index.html": b"<h1>front</h1>"})
+    with backstage_catalog() as catalog:
+        catalog.put(document("docs"))
+        catalog.user_key = issuers.auth.key
+        catalog.hidden.add(("component/default/docs", "user:default/bob"))
+        settings = with_backstage(issuers) | {
+            "policy": "catalog",
+            "catalog_type": "backstage",
+            "backstage_plugin_urls": {"catalog": catalog.url},
+        }
+        async with publishing(tmp_path / "server", **settings) as server:
+
+            def fetched() -> bytes:
+                with grpc.insecure_channel(server.service.grpc) as channel:
+                    answer = auth_pb2_grpc.AuthServiceStub(channel).ListSigningKeys(auth_pb2.ListSigningKeysRequest())
+                    return bytes(answer.body.data)
+
+            catalog.key_set = fetched
+            assert (await publish_command(server.service.grpc, site, token=CI)).status == PUBLISHED
+            alice, bob = issuers.user_token(), issuers.user_token("user:default/bob")
+            for token in (alice, issuers.limited_token(), issuers.plugin_token(obo=issuers.limited_token())):
+                assert await read(server.client, token) == b"<h1>front</h1>"
+            for token in (bob, issuers.limited_token("user:default/bob")):
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await read(server.client, token)
+                found = problem_of(caught.value)
+                assert (found.reason, found.metadata["entity"]) == ("ENTITY_NOT_FOUND", "component:default/docs")
+            assert {call.user for call in catalog.calls} == {"user:default/alice", "user:default/bob"}
+            asked = len(catalog.calls)
+            # One that proves nothing for the catalog is not asked about with this service's own rights.
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await read(server.client, issuers.user_token("user:default/carol", uip=False))
+            assert problem_of(caught.value).reason == "TOKEN_INVALID"
+            assert len(catalog.calls) == asked
+            # Listings of every site are for those to whom reading is granted.
+            listing = sites_pb2.ListSitesRequest()
+            assert (
+                await problem(server.client.sites.ListSites(listing, metadata=bearer(alice)))
+            ).reason == "ACCESS_DENIED"
+            root = issuers.user_token(ADMINISTRATOR)
+            assert len((await server.client.sites.ListSites(listing, metadata=bearer(root))).sites) == 1

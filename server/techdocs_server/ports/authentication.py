@@ -13,9 +13,9 @@ class Authenticator(Protocol):
     async def authenticate(self, token: str) -> Principal:
         """Return whom a bearer token stands for. An empty one is no credentials.
 
-        Raises `Unauthenticated` for a token that is not good, saying why in the words Backstage's clients know, and
-        `AuthenticationUnavailable` when the keys it would be checked with cannot be had: it is never taken for a good
-        one, nor for a bad one.
+        Raises `Unauthenticated` for a token that is not good, saying why in the words Backstage's clients know;
+        `AccessDenied` for a good one that is not meant for this service; and `AuthenticationUnavailable` when the keys
+        it would be checked with cannot be had: it is never taken for a good one, nor for a bad one.
         """
         ...
 
@@ -28,6 +28,7 @@ class PluginTokens(Protocol):
 
         For a user it carries the user's limited token as proof (claim ``obo``), so that the plugin grants what it
         grants the user; for anything else the call is this service's own. It is good for at least a minute unless
-        the user's own token ends sooner. Raises `StorageUnavailable` when the signing key cannot be had.
+        the user's own token ends sooner. Raises `StorageUnavailable` when the signing key cannot be had, and
+        `Unauthenticated` for a user without a proof: such a call is never made with this service's own rights.
         """
         ...

@@ -24,12 +24,13 @@ class KeysUnavailable(Exception):
 class KeyFetcher:
     """Gets key sets: no redirects, no proxies, bounds on time, size and connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, timeout_seconds: float = _SECONDS) -> None:
+        self._timeout_seconds = timeout_seconds
         # The system's authorities, or those of SSL_CERT_FILE.
         self._client = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
-            timeout=_SECONDS,
+            timeout=timeout_seconds,
             verify=ssl.create_default_context(),
             limits=httpx.Limits(max_connections=_CONNECTIONS, keepalive_expiry=60),
             headers={"accept": "application/json, application/jwk-set+json"},
@@ -38,7 +39,7 @@ class KeyFetcher:
     async def fetch(self, url: str) -> tuple[VerificationKey, ...] | None:
         """Return the keys at an address, None when there is certainly no key set (404). Raises `KeysUnavailable`."""
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds):
                 content = await self._content(url)
         except TimeoutError as error:
             raise KeysUnavailable("no answer in time") from error
