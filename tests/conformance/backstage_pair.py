@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 
+from tests.conformance.backstage_answers import differences, facts_of
 from tests.conformance.backstage_credentials import credentials
 from tests.conformance.backstage_requests import INDEX, Request
 from tests.conformance.backstage_site import write_sources
@@ -18,6 +20,7 @@ from tests.conformance.raw_http import request as raw_request
 from tests.support.backstage.backend import BackstageBackend, backstage_backend, make_keys
 from tests.support.backstage.service import InBackstage, in_backstage
 from tests.support.published import BUILD_SECONDS, MOUNT
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +67,42 @@ class Pair:
 
 
 @asynccontextmanager
-async def backstage_pair(folder: Path, settings: Mapping[str, object] | None = None) -> AsyncIterator[Pair]:
-    """Run both until the context ends, with the sites of demo, other and hidden published. ``settings`` are more of ours."""
+async def backstage_pair(
+    folder: Path,
+    *,
+    theirs: Mapping[str, object] | None = None,
+    checks_permission: bool = False,
+    ours: Mapping[str, object] | None = None,
+    published: Sequence[str] = ("demo", "other", "hidden"),
+) -> AsyncIterator[Pair]:
+    """Run both until the context ends, with some sites published.
+
+    ``theirs`` is more of the plugin's configuration and ``checks_permission`` its
+    ``permission.enabled``; ``ours`` are more of our settings.
+    """
     sources = folder / "sources"
     entities = write_sources(sources)
     keys = make_keys(folder / "keys")
     async with (
-        backstage_backend(folder / "oracle", entities, keys=keys) as oracle,
-        in_backstage(folder, entities=entities, sources=sources, keys=keys, settings=settings) as placed,
+        backstage_backend(
+            folder / "oracle", entities, keys=keys, techdocs=theirs, checks_permission=checks_permission
+        ) as oracle,
+        in_backstage(folder, entities=entities, sources=sources, keys=keys, settings=ours) as placed,
     ):
         known = await credentials(placed.home)
         pair = Pair(Side(oracle.url, known), Side(placed.service.rest, known), oracle, placed)
-        for name in ("demo", "other", "hidden"):
+        for name in published:
             await _publish(name, pair)
         yield pair
+
+
+async def unlike(pair: Pair, requests: Sequence[Request]) -> Mapping[str, Sequence[tuple[str, str, str]]]:
+    """Send requests to both, and return by name each fact that the answers differ in, with their value and ours."""
+    found = {}
+    for request in requests:
+        theirs, ours = await pair.theirs.answer(request), await pair.ours.answer(request)
+        found[request.name] = list(differences(facts_of(theirs), facts_of(ours)))
+    return found
 
 
 async def _publish(name: str, pair: Pair) -> None:
@@ -87,9 +112,17 @@ async def _publish(name: str, pair: Pair) -> None:
         said = await client.get(f"/sync/default/component/{name}")
         assert '{"updated":true}' in said.text.replace(" ", ""), f"{said.text}\n{pair.placed.service.logged()}"
         site = f"/static/docs/default/component/{name}"
+        # In the second of its publication a page has no Last-Modified: it may change again within it.
+        await eventually(
+            partial(_has_last_modified, client, f"{site}/index.html"), what=f"the site of {name} is a second old"
+        )
         listed = (await client.get(f"{site}/techdocs_metadata.json")).raise_for_status().json()["files"]
         for path in listed:
             content = (await client.get(f"{site}/{quote(path)}")).raise_for_status().content
             file = pair.oracle.published / "default/component" / name / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
+
+
+async def _has_last_modified(client: httpx.AsyncClient, page: str) -> bool:
+    return "last-modified" in (await client.head(page)).headers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.conformance.backstage_site import EXTENSIONS
@@ -293,9 +293,43 @@ def _syncs() -> Iterator[Request]:
     yield Request("sync: asks for JSON", f"{SYNC}/built", headers=("accept: application/json",))
     yield Request("sync: as a plugin", f"{SYNC}/built", credential="plugin")
     yield Request("sync: slash at the end, in capitals", "/sync/Default/Component/BUILT/")
-    yield Request("sync: what it built", f"{STATIC}/built/index.html")
 
 
-def named(every: Iterable[Request], pattern: str) -> tuple[Request, ...]:
-    """Return the requests whose name starts with a text."""
-    return tuple(request for request in every if request.name.startswith(pattern))
+def hidden_requests() -> tuple[Request, ...]:
+    """Return requests for what not everybody may see, and for what stands beside what one may see."""
+    kinds = ("none", "garbage", "user", "bob", "limited", "cookie", "plugin", "plugin for a user", "static")
+    hidden = {
+        "page": f"{STATIC}/hidden/index.html",
+        "missing page": f"{STATIC}/hidden/missing.html",
+        "metadata": f"{METADATA}/hidden",
+        "entity": f"{ENTITY}/hidden",
+    }
+    escapes = {
+        "dots": "/../hidden/index.html",
+        "escaped dots": "/%2e%2e/hidden/index.html",
+        "escaped slashes": "/..%2fhidden%2findex.html",
+        "backslashes": "/..%5chidden%5cindex.html",
+        "dots from below": "/guide/../../hidden/index.html",
+        "escaped twice": "/%252e%252e/hidden/index.html",
+    }
+    return (
+        *(Request(f"{name} as {kind}", path, credential=kind) for name, path in hidden.items() for kind in kinds),
+        *(Request(f"escape by {name}", f"{STATIC}/demo{path}") for name, path in escapes.items()),
+        Request("unknown page", f"{STATIC}/unknown/index.html"),
+        Request("unknown metadata", f"{METADATA}/unknown"),
+        Request("page in capitals", "/static/docs/Default/Component/Hidden/index.html"),
+        Request("page in capitals as bob", "/static/docs/Default/Component/Hidden/index.html", credential="bob"),
+        Request("page that all see", INDEX),
+        Request("page that all see, by cookie", INDEX, credential="cookie"),
+        Request("page that all see, by head", INDEX, "HEAD"),
+        Request("metadata that all see", f"{METADATA}/demo"),
+        Request("sync", f"{SYNC}/hidden"),
+        Request("sync as plugin for a user", f"{SYNC}/hidden", credential="plugin for a user"),
+    )
+
+
+def external_requests() -> tuple[Request, ...]:
+    """Return syncs, of which none may build anything."""
+    names = ("demo", "unknown", "noann", "badref", "broken", "nouid", "hidden")
+    syncs = (Request(f"sync {name}", f"{SYNC}/{name}") for name in names)
+    return (*syncs, Request("sync without credential", f"{SYNC}/demo", credential="none"))

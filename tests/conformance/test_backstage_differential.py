@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 import pytest_asyncio
 
-from tests.conformance.backstage_answers import differences, facts_of
 from tests.conformance.backstage_differences import Difference
-from tests.conformance.backstage_pair import backstage_pair
+from tests.conformance.backstage_pair import backstage_pair, unlike
 from tests.conformance.backstage_requests import requests
 from tests.conformance.backstage_rules import DIFFERENCES
 
@@ -20,18 +19,14 @@ pytestmark = [
 ]
 
 REQUESTS = requests()
-Found = Mapping[str, tuple[tuple[str, str, str], ...]]
+Found = Mapping[str, Sequence[tuple[str, str, str]]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def found(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Found]:
     """By the name of the request, each fact that the two answers differ in."""
     async with backstage_pair(tmp_path_factory.mktemp("differential")) as pair:
-        answers = {}
-        for request in REQUESTS:
-            theirs, ours = await pair.theirs.answer(request), await pair.ours.answer(request)
-            answers[request.name] = tuple(differences(facts_of(theirs), facts_of(ours)))
-        yield answers
+        yield await unlike(pair, REQUESTS)
 
 
 async def test_requests_are_many_and_of_every_route() -> None:
