@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Send
 
 _ORIGIN = re.compile(r"https?://(?P<host>[a-z0-9*-]+(?:\.[a-z0-9*-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -62,3 +62,12 @@ class CrossOriginMiddleware(CORSMiddleware):
         if told.status_code == 200:
             kept |= {name: value for name, value in told.headers.items() if name.startswith("access-control-")}
         return Response(status_code=204, headers=kept)
+
+    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        """Send an answer, with permission for an origin that is let in. To every other it says nothing of credentials."""
+        origin = request_headers.get("origin")
+        if message["type"] == "http.response.start" and (origin is None or not self.is_allowed_origin(origin)):
+            MutableHeaders(scope=message).add_vary_header("Origin")
+            await send(message)
+            return
+        await super().send(message, send, request_headers)

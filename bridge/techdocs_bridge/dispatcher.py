@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ from google.protobuf.message import Message
 from starlette.types import Receive, Scope, Send
 
 from techdocs_bridge.backstage.credentials import AuthorizationUnusable, authorization
-from techdocs_bridge.backstage.problems import entity_ref, in_backstage_words, path_problem
+from techdocs_bridge.backstage.problems import entity_ref, in_backstage_words, path_problem, static_ref
 from techdocs_bridge.backstage.static_docs import page_problem
 from techdocs_bridge.bound_call import BoundCall
 from techdocs_bridge.client import CallContext, ServerClient
@@ -98,7 +99,9 @@ class Dispatcher:
         try:
             match = self._table.find(exchange.method, exchange.path, mount=self._settings.mount)
         except PathInvalid as error:
-            raise path_invalid(str(error)) from error
+            problem = path_invalid(str(error))
+            ref = static_ref(exchange.api_path) if exchange.is_mounted and exchange.is_static else ""
+            raise (path_problem(problem, ref) if ref else problem) from error
         if isinstance(match, WrongMethod):
             await _answer_other_method(exchange, match.allow, send)
         elif isinstance(match, NoRoute):
@@ -185,7 +188,7 @@ def _request(match: Found, exchange: Exchange, body: bytes) -> Message:
         return build_request(
             match.route,
             match.variables,
-            query=_revision_only(exchange.query) if is_content else exchange.query,
+            query=_query(match, exchange),
             body=b"" if is_content else body,
             content_type=exchange.headers.get("content-type"),
         )
@@ -195,13 +198,19 @@ def _request(match: Found, exchange: Exchange, body: bytes) -> Message:
         raise unsupported_media_type(str(error)) from error
 
 
-def _revision_only(query: bytes) -> bytes:
-    """Keep what the API means by a query on content.
+def _query(match: Found, exchange: Exchange) -> bytes:
+    """Keep what the API means by a query.
 
     Links inside a site have queries of their own (``?h=term``, ``style.css?v=2``), and conditions and ranges come as
-    headers.
+    headers. Backstage's own paths have no queries, so what is none of ours there is of no interest either.
     """
-    return b"&".join(part for part in query.split(b"&") if part.startswith(b"revision="))
+    if match.route.full_name == _CONTENT:
+        return b"&".join(part for part in exchange.query.split(b"&") if part.startswith(b"revision="))
+    if exchange.is_mounted and match.route.template.text.startswith(_BACKSTAGE):
+        fields = match.route.method.input_type.fields
+        known = {name.encode() for field in fields for name in (field.name, field.json_name)}
+        return b"&".join(part for part in exchange.query.split(b"&") if re.split(rb"[=.]", part)[0] in known)
+    return exchange.query
 
 
 def _authorization(exchange: Exchange, *, is_content: bool) -> str:

@@ -25,6 +25,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ENTITY = "/default/component/demo/"
 CONTENT_ROUTES = {"docs": f"/docs{ENTITY}", "static": f"/static/docs{ENTITY}", "v1": f"/v1/sites{ENTITY}content/"}
 ROUTES = {f"{name}{mount}": mount + path for name, path in CONTENT_ROUTES.items() for mount in ("", MOUNT)}
+ROUTES["static in capitals"] = f"/API/TechDocs/STATIC/Docs{ENTITY}"
+OTHER_ROUTES = {
+    "site metadata": "/metadata/techdocs/default/component/",
+    "entity metadata": "/metadata/entity/default/component/",
+    "sync": "/sync/default/component/",
+    "site": "/v1/sites/default/component/",
+    "tokens": "/.backstage/auth/v1/",
+    "health": "/.backstage/health/v1/",
+    "root": "/",
+}
+METHODS = ("TRACE", "PROPFIND", "PUT", "PATCH", "DELETE", "MKCOL", "LOCK", "LINK", "SEARCH", "PURGE", "M-SEARCH")
 FOREIGN = (SECRET.encode(), b"root:x:", b"SQLite format")
 
 
@@ -63,6 +74,40 @@ async def test_unsafe_path_is_400_or_404_on_every_route(service: Deployment, suf
         for accept in ("text/html", "application/json"):
             answer = await exchange(service.address, request(route.encode() + suffix, f"accept: {accept}"))
             check_refused(answer, kept_from=name)
+
+
+@pytest.mark.parametrize("route", OTHER_ROUTES.values(), ids=OTHER_ROUTES)
+async def test_unsafe_path_is_refused_where_no_content_is(service: Deployment, route: str) -> None:
+    for mount in ("", MOUNT, MOUNT.upper()):
+        for suffix in UNSAFE:
+            answer = await exchange(service.address, request((mount + route).encode() + suffix, "accept: */*"))
+            assert answer.status in (400, 404), (suffix, answer)
+            assert answer.is_complete
+            assert not [foreign for foreign in FOREIGN if foreign in answer.body]
+            error = json.loads(answer.body)
+            assert error["response"] == {"statusCode": answer.status}
+            assert error["error"]["name"] in ("InputError", "NotFoundError")
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_other_method_never_gets_content(service: Deployment, method: str) -> None:
+    for route in [*ROUTES.values(), *(MOUNT + other for other in OTHER_ROUTES.values())]:
+        for suffix in ("index.html", "../secret.txt"):
+            answer = await exchange(service.address, request(route + suffix, "content-length: 0", method=method))
+            assert answer.status in (400, 404, 405), (route, answer)
+            assert b"<html" not in answer.body
+            assert json.loads(answer.body)["response"] == {"statusCode": answer.status}
+
+
+@pytest.mark.parametrize(
+    "suffix", [b"..%5cother", b"%2e%2e/%2e%2e/x", b"../../x", b"a%00", b"%zz", b"a//b", b"..%2f.."]
+)
+async def test_unsafe_static_path_is_told_in_backstages_words(service: Deployment, suffix: bytes) -> None:
+    answer = await exchange(service.address, request(f"{MOUNT}/static/docs/Default/Component/Demo/".encode() + suffix))
+    assert (answer.status, json.loads(answer.body)["error"]["message"]) == (
+        404,
+        "Content not found for component:default/demo",
+    )
 
 
 @pytest.mark.parametrize("suffix", RAW, ids=repr)

@@ -7,15 +7,20 @@ not in it keep the server's own words. Entities are named as ``stringifyEntityRe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from techdocs_bridge.status import HTTPProblem
+from techdocs_bridge.status import HTTPProblem, JSONValue
+from techdocs_bridge.transcoding.percent import PercentInvalid, decode
 
 _METADATA = "techdocs.v1.DocsService.GetSiteMetadata"
 _ENTITY = "techdocs.v1.DocsService.GetEntityMetadata"
 _SYNC = "techdocs.v1.BuildService.StreamSync"
 _CONTENT = "techdocs.v1.DocsService.ReadContent"
+
+# The names that an entity can have (techdocs/v1/entity.proto).
+_NAME = re.compile(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*")
 
 _Words = Callable[[HTTPProblem, str], HTTPProblem]
 
@@ -27,8 +32,25 @@ def entity_ref(namespace: str, kind: str, name: str) -> str:
 
 def in_backstage_words(problem: HTTPProblem, method: str, ref: str) -> HTTPProblem:
     """Return the problem of a call as Backstage's backend would tell it. ``ref`` is that of `entity_ref`."""
-    words = _WORDS.get((method, problem.reason))
+    reason = "ENTITY_NOT_FOUND" if _is_no_name(problem) else problem.reason
+    words = _WORDS.get((method, reason))
     return words(problem, ref) if words else problem
+
+
+def static_ref(api_path: bytes) -> str:
+    """Return the reference of the entity that a path under ``/static/docs`` is below, whatever is wrong with the rest.
+
+    Empty when it is below none.
+    """
+    names = [_decoded(part) for part in api_path.split(b"/")[3:6]]
+    return entity_ref(*names) if len(names) == 3 and all(_NAME.fullmatch(name) for name in names) else ""
+
+
+def _decoded(part: bytes) -> str:
+    try:
+        return decode(part)
+    except PercentInvalid:
+        return ""
 
 
 def path_problem(problem: HTTPProblem, ref: str) -> HTTPProblem:
@@ -36,8 +58,24 @@ def path_problem(problem: HTTPProblem, ref: str) -> HTTPProblem:
     return replace(problem, message=f"Content not found for {ref}")
 
 
+def _is_no_name(problem: HTTPProblem) -> bool:
+    """Return whether nothing is wrong but that no entity can have this name: to Backstage it is one there is not."""
+    fields = [
+        str(violation.get("field", ""))
+        for detail in problem.details
+        for violation in _listed(detail.get("fieldViolations"))
+    ]
+    return problem.reason == "FIELD_INVALID" and bool(fields) and all(field.startswith("entity.") for field in fields)
+
+
+def _listed(violations: JSONValue) -> list[dict[str, JSONValue]]:
+    return (
+        [violation for violation in violations if isinstance(violation, dict)] if isinstance(violations, list) else []
+    )
+
+
 def _no_metadata(problem: HTTPProblem, ref: str) -> HTTPProblem:
-    return replace(problem, message=f"Unable to get metadata for '{ref}'")
+    return replace(problem, message=f"Unable to get metadata for '{ref}'", status=404)
 
 
 def _no_metadata_because(cause_name: str, cause: Callable[[HTTPProblem, str], str]) -> _Words:
@@ -50,7 +88,7 @@ def _no_metadata_because(cause_name: str, cause: Callable[[HTTPProblem, str], st
 
 
 def _said(message: str) -> _Words:
-    return lambda problem, ref: replace(problem, message=message.format(ref=ref))
+    return lambda problem, ref: replace(problem, message=message.format(ref=ref), status=404)
 
 
 def _own_words(problem: HTTPProblem, ref: str) -> str:

@@ -81,6 +81,18 @@ async def test_root_keeps_its_case(bridge: Bridge) -> None:
         assert (await client.get("/Metadata/techdocs/default/component/x")).status_code == 404
 
 
+@pytest.mark.parametrize("query", ["x=1", "_=1795490828636&revision=", "a.b=c", "%zz", "=", "&&"])
+async def test_query_that_is_none_of_ours_is_of_no_interest_to_backstage(
+    bridge: Bridge, client: httpx.AsyncClient, query: str
+) -> None:
+    assert (await client.get(f"{METADATA}?{query}")).status_code == 200
+
+
+async def test_query_that_is_ours_must_be_good(bridge: Bridge, client: httpx.AsyncClient) -> None:
+    assert (await client.get(f"{METADATA}?revision.x=1")).status_code == 400
+    assert (await client.get(bridge.url + METADATA, params={"x": "1"})).status_code == 400
+
+
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 WORDS: list[tuple[str, str, dict[str, str], str, str | None]] = [
     (METADATA, "ENTITY_NOT_FOUND", {}, "Unable to get metadata for 'component:default/x'", None),

@@ -67,8 +67,8 @@ async def test_other_origin_is_answered_as_if_it_had_none(shared: Bridge, origin
     async with httpx.AsyncClient(base_url=shared.api) as client:
         answer = await client.get(METADATA, headers={"origin": origin})
         asked = await client.options(METADATA, headers={"origin": origin, "access-control-request-method": "GET"})
-    assert "access-control-allow-origin" not in answer.headers
-    assert "access-control-allow-origin" not in asked.headers
+    for told in (answer, asked):
+        assert not [name for name in told.headers if name.startswith("access-control")]
     assert "origin" in answer.headers["vary"].lower(), "a cache must not give this answer to an origin that is let in"
 
 
