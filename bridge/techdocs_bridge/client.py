@@ -40,6 +40,10 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.min_reconnect_backoff_ms", 100),
     # Of several servers each must be found again before the next one is restarted.
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # What waits here for a slow reader, of each stream. Left to itself gRPC measures the line and lets 16 MiB and more
+    # wait; half a MiB is two chunks, and enough for 50 MB a second over a line with 10 ms there and back.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 512 * 1024),
     # The largest message is the metadata of a site: 50,000 paths of at most 1,024 bytes are 49 MiB.
     ("grpc.max_receive_message_length", 64 * _MIB),
     # Error details are below 4 KiB by contract; base64 and the message come on top.

@@ -22,7 +22,7 @@ def _site_media_type(info: docs_pb2.ContentInfo) -> str:
     return info.content_type or "application/octet-stream"
 
 
-def _site_headers(exchange: Exchange, request: docs_pb2.ReadContentRequest, media_type: str) -> Headers:
+def _site_headers(exchange: Exchange, request: docs_pb2.GetContentRequest, media_type: str) -> Headers:
     """Not of pages only: a worker is bound by the policy its script came with."""
     entity = request.entity
     namespace = entity.namespace or _DEFAULT_NAMESPACE
@@ -34,7 +34,7 @@ def _static_media_type(info: docs_pb2.ContentInfo) -> str:
     return static_media_type(info.path)
 
 
-def _static_headers(exchange: Exchange, request: docs_pb2.ReadContentRequest, media_type: str) -> Headers:
+def _static_headers(exchange: Exchange, request: docs_pb2.GetContentRequest, media_type: str) -> Headers:
     return static_headers(media_type)
 
 

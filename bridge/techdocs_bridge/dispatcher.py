@@ -17,6 +17,7 @@ from techdocs_bridge.bound_call import BoundCall
 from techdocs_bridge.client import CallContext, ServerClient
 from techdocs_bridge.content import ContentReader
 from techdocs_bridge.content_forms import SITE, STATIC, STATIC_PREFIX, is_static
+from techdocs_bridge.content_source import ServerSource
 from techdocs_bridge.event_stream import EventStreams
 from techdocs_bridge.exchange import Exchange, read_body, while_connected
 from techdocs_bridge.json_answers import answer_unary
@@ -63,7 +64,7 @@ class Dispatcher:
         self._table = table
         self._client = client
         self._own_paths = own_paths
-        self._content = ContentReader(client)
+        self._content = ContentReader(ServerSource(client, unary_deadline_seconds=settings.default_deadline_seconds))
         self._metadata = StoredMetadata(client)
         self._events = EventStreams(client, draining, heartbeat_seconds=settings.heartbeat_seconds)
         self._lines = LineStreams(client, draining)

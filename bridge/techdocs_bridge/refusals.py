@@ -66,6 +66,21 @@ def authorization_unusable(problem: str, *, status: int) -> HTTPProblem:
     return HTTPProblem(status=status, message=f"the authorization header {problem}", code="INVALID_ARGUMENT")
 
 
+def precondition_failed() -> HTTPProblem:
+    """If-Match or If-Unmodified-Since does not hold for what is there."""
+    return HTTPProblem(
+        status=412, message="the content is not the one that the request is about", code="FAILED_PRECONDITION"
+    )
+
+
+def range_not_satisfiable(size: int) -> HTTPProblem:
+    """A content has none of the bytes that the request asks for."""
+    message = f"the content has {size} bytes, and none of those that are asked for"
+    problem = problem_of("RANGE_NOT_SATISFIABLE", "OUT_OF_RANGE", message, size_bytes=str(size))
+    problem.headers = (("content-range", f"bytes */{size}"),)
+    return problem
+
+
 def overloaded() -> HTTPProblem:
     """As many requests as the bridge takes are in flight."""
     problem = problem_of(

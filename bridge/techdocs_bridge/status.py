@@ -102,6 +102,7 @@ ERROR_NAMES: Mapping[int, str] = {
     # And ours, where it has none.
     405: "MethodNotAllowedError",
     408: "RequestTimeoutError",
+    412: "PreconditionFailedError",
     413: "ContentTooLargeError",
     415: "UnsupportedMediaTypeError",
     416: "RangeNotSatisfiableError",

@@ -139,8 +139,10 @@ class TechDocsService:
         folder = own_data_directory(settings.data_directory, self._resources)
         stores = await open_stores(settings, folder, self._own_async)
         self._events, self._changes = stores.events, stores.changes
-        if settings.compress_variants and self._parts.builds:
-            # Past the cache: what is compressed once must not push out what is read often.
+        if settings.compress_variants and self._parts.serves:
+            # Where they are read, on a disk of its own: a server that builds nothing makes what its readers ask for, and
+            # a worker that serves nobody makes none. Past the cache: what is compressed once must not push out what is
+            # read often.
             self._variants = self._make_variants(folder, stores.uncached_blobs)
         queue = self._queue = await self._open_queue(stores.database)
         hosts = make_source_hosts(settings)

@@ -125,7 +125,8 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dep
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(service: Deployment) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=service.rest, timeout=BUILD_SECONDS) as connected:
+    headers = {"accept-encoding": "identity"}  # the lengths are those of the bodies
+    async with httpx.AsyncClient(base_url=service.rest, headers=headers, timeout=BUILD_SECONDS) as connected:
         yield connected
 
 

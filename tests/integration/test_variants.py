@@ -10,9 +10,14 @@ from pathlib import Path
 
 import brotli
 import pytest
+from techdocs.v1 import builds_pb2, docs_pb2
 
 from tests.integration.build_control import building
+from tests.support.postgresql import PostgreSQL
 from tests.support.processes import compressors_of
+from tests.support.replicas import replicas
+from tests.support.rpc_client import component
+from tests.support.seaweedfs import SeaweedFS
 from tests.support.waiting import eventually
 
 _HEADER_BYTES = 44
@@ -62,3 +67,30 @@ async def test_a_server_that_ends_while_it_compresses_leaves_no_process(tmp_path
         await eventually(
             lambda: not Path(f"/proc/{compressor}").exists(), timeout_seconds=20, what="the compressor to end"
         )
+
+
+async def test_a_server_that_builds_nothing_makes_the_variants_its_readers_ask_for(
+    tmp_path: Path, s3_server: SeaweedFS, postgresql_server: PostgreSQL
+) -> None:
+    async with replicas(tmp_path, s3_server, postgresql_server) as site:
+        site.add("demo", "unread")
+        worker, server = await site.start("worker", "worker"), await site.start("server", "server")
+        for name in ("demo", "unread"):
+            await server.client.builds.SyncSite(builds_pb2.SyncSiteRequest(entity=component(name)), timeout=120)
+        request = docs_pb2.GetContentRequest(
+            entity=component("demo"), path="index.html", accept_encodings=[docs_pb2.CONTENT_ENCODING_BROTLI]
+        )
+        first = await server.client.docs.GetContent(request)
+        assert (first.HasField("encoded"), first.body.data.endswith(b"</html>")) == (False, True)
+
+        async def encoded() -> docs_pb2.GetContentResponse | None:
+            answer = await server.client.docs.GetContent(request)
+            return answer if answer.HasField("encoded") else None
+
+        answer = await eventually(encoded, timeout_seconds=60, what="the page in a coding")
+        assert answer is not None
+        assert brotli.decompress(answer.body.data) == first.body.data
+        # Nothing that nobody asked for, and nothing where nobody reads.
+        assert len(variants(site.folder / "server" / "data", "br")) == 1
+        assert not (site.folder / "worker" / "data" / "variants").exists()
+        assert compressors_of(worker.service.process.pid) == []

@@ -38,6 +38,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ContentEncoding:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ContentEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentEncoding.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTENT_ENCODING_UNSPECIFIED: _ContentEncoding.ValueType  # 0
+    """The content itself."""
+    CONTENT_ENCODING_BROTLI: _ContentEncoding.ValueType  # 1
+    """Brotli, "br" in HTTP (RFC 7932)."""
+    CONTENT_ENCODING_GZIP: _ContentEncoding.ValueType  # 2
+    """Gzip (RFC 1952)."""
+
+class ContentEncoding(_ContentEncoding, metaclass=_ContentEncodingEnumTypeWrapper):
+    """A coding of content (RFC 9110, section 8.4.1)."""
+
+CONTENT_ENCODING_UNSPECIFIED: ContentEncoding.ValueType  # 0
+"""The content itself."""
+CONTENT_ENCODING_BROTLI: ContentEncoding.ValueType  # 1
+"""Brotli, "br" in HTTP (RFC 7932)."""
+CONTENT_ENCODING_GZIP: ContentEncoding.ValueType  # 2
+"""Gzip (RFC 1952)."""
+Global___ContentEncoding: _TypeAlias = ContentEncoding  # noqa: Y015
+
 class _ContentView:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -116,6 +140,7 @@ class ContentInfo(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    LAST_MODIFIED_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path from the site root, after directories became their index.html."""
     revision: _builtins.str
@@ -130,6 +155,15 @@ class ContentInfo(_message.Message):
     """SHA-256 of the content in lower-case hexadecimal; empty where nobody has
     computed it, which is so for a site that Backstage's own tools published.
     """
+    @_builtins.property
+    def last_modified(self) -> _timestamp_pb2.Timestamp:
+        """When what this path names may last have become other bytes, for readers of
+        the current revision: when the site's pointer moved, so that it also grows
+        with a rollback. For readers of a revision that is not current: when that was
+        made. Of a site that Backstage's own tools published: when the object was
+        written. Unset where it is not known.
+        """
+
     def __init__(
         self,
         *,
@@ -139,14 +173,47 @@ class ContentInfo(_message.Message):
         size_bytes: _builtins.int = ...,
         etag: _builtins.str = ...,
         sha256: _builtins.str = ...,
+        last_modified: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_modified", b"last_modified"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "etag", b"etag", "path", b"path", "revision", b"revision", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "etag", b"etag", "last_modified", b"last_modified", "path", b"path", "revision", b"revision", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContentInfo: _TypeAlias = ContentInfo  # noqa: Y015
+
+@_typing.final
+class EncodedContent(_message.Message):
+    """A content in a coding: another representation, with a size and a tag of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENCODING_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    encoding: Global___ContentEncoding.ValueType
+    """The coding."""
+    size_bytes: _builtins.int
+    """Size of the encoded bytes."""
+    etag: _builtins.str
+    """Strong entity tag of the encoded bytes, with its quotes; never that of the
+    content itself, nor that of another coding.
+    """
+    def __init__(
+        self,
+        *,
+        encoding: Global___ContentEncoding.ValueType = ...,
+        size_bytes: _builtins.int = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoding", b"encoding", "etag", b"etag", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncodedContent: _TypeAlias = EncodedContent  # noqa: Y015
 
 @_typing.final
 class ContentRange(_message.Message):
@@ -347,6 +414,7 @@ class ReadContentRequest(_message.Message):
     READ_OFFSET_FIELD_NUMBER: _builtins.int
     READ_LIMIT_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
+    ACCEPT_ENCODINGS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path from the site root, percent-decoded. Empty, or a directory, means the
     index.html there.
@@ -365,7 +433,19 @@ class ReadContentRequest(_message.Message):
 
     @_builtins.property
     def if_none_match(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Entity tags the caller holds, each with its quotes, or "*"."""
+        """Entity tags the caller holds, each with its quotes, or "*". Compared weakly
+        with the tags of the representations that may be sent: the content itself,
+        and what accept_encodings lets be sent. One that is held is selected.
+        """
+
+    @_builtins.property
+    def accept_encodings(self) -> _containers.RepeatedScalarFieldContainer[Global___ContentEncoding.ValueType]:
+        """Codings the caller takes beside the content itself, the best one first. The
+        first one that the server has is sent, and the content itself when it has
+        none of them. They count for whole contents only: with a read_offset or a
+        read_limit what is sent is a part of the content itself. Codings that the
+        server does not know are passed over.
+        """
 
     def __init__(
         self,
@@ -377,10 +457,11 @@ class ReadContentRequest(_message.Message):
         read_offset: _builtins.int = ...,
         read_limit: _builtins.int = ...,
         view: Global___ContentView.ValueType = ...,
+        accept_encodings: _abc.Iterable[Global___ContentEncoding.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "if_none_match", b"if_none_match", "path", b"path", "read_limit", b"read_limit", "read_offset", b"read_offset", "revision", b"revision", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_encodings", b"accept_encodings", "entity", b"entity", "if_none_match", b"if_none_match", "path", b"path", "read_limit", b"read_limit", "read_offset", b"read_offset", "revision", b"revision", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -396,8 +477,14 @@ class ReadContentResponse(_message.Message):
     NOT_MODIFIED_FIELD_NUMBER: _builtins.int
     RANGE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    ENCODED_FIELD_NUMBER: _builtins.int
+    PRIVATE_FIELD_NUMBER: _builtins.int
     not_modified: _builtins.bool
     """The caller's copy is current; no data follows. First message only."""
+    private: _builtins.bool
+    """The answer depends on who asked: nobody may hand it on to anybody else. First
+    message only.
+    """
     @_builtins.property
     def info(self) -> Global___ContentInfo:
         """What is being sent. First message only."""
@@ -410,6 +497,12 @@ class ReadContentResponse(_message.Message):
     def body(self) -> _httpbody_pb2.HttpBody:
         """The next bytes. content_type is set in the first message only."""
 
+    @_builtins.property
+    def encoded(self) -> Global___EncodedContent:
+        """What is sent in place of the content itself, which it decodes to; unset when
+        that is sent. With not_modified: what the caller holds. First message only.
+        """
+
     def __init__(
         self,
         *,
@@ -417,10 +510,12 @@ class ReadContentResponse(_message.Message):
         not_modified: _builtins.bool = ...,
         range: Global___ContentRange | None = ...,
         body: _httpbody_pb2.HttpBody | None = ...,
+        encoded: Global___EncodedContent | None = ...,
+        private: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "info", b"info", "range", b"range"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "encoded", b"encoded", "info", b"info", "range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "info", b"info", "not_modified", b"not_modified", "range", b"range"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "encoded", b"encoded", "info", b"info", "not_modified", b"not_modified", "private", b"private", "range", b"range"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -439,6 +534,8 @@ class GetContentRequest(_message.Message):
     READ_OFFSET_FIELD_NUMBER: _builtins.int
     READ_LIMIT_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
+    ACCEPT_ENCODINGS_FIELD_NUMBER: _builtins.int
+    MAX_DATA_BYTES_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path from the site root, percent-decoded. Empty, or a directory, means the
     index.html there.
@@ -451,13 +548,30 @@ class GetContentRequest(_message.Message):
     """Most bytes wanted. 0 means all to the end."""
     view: Global___ContentView.ValueType
     """How much to return."""
+    max_data_bytes: _builtins.int
+    """Most bytes to send in the one message; what is larger is left out as if it
+    were over Capabilities.max_unary_bytes, which bounds it anyway and is meant
+    by 0.
+    """
     @_builtins.property
     def entity(self) -> _entity_pb2.EntityRef:
         """Entity whose site to read."""
 
     @_builtins.property
     def if_none_match(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Entity tags the caller holds, each with its quotes, or "*"."""
+        """Entity tags the caller holds, each with its quotes, or "*". Compared weakly
+        with the tags of the representations that may be sent: the content itself,
+        and what accept_encodings lets be sent. One that is held is selected.
+        """
+
+    @_builtins.property
+    def accept_encodings(self) -> _containers.RepeatedScalarFieldContainer[Global___ContentEncoding.ValueType]:
+        """Codings the caller takes beside the content itself, the best one first. The
+        first one that the server has is sent, and the content itself when it has
+        none of them. They count for whole contents only: with a read_offset or a
+        read_limit what is sent is a part of the content itself. Codings that the
+        server does not know are passed over.
+        """
 
     def __init__(
         self,
@@ -469,10 +583,12 @@ class GetContentRequest(_message.Message):
         read_offset: _builtins.int = ...,
         read_limit: _builtins.int = ...,
         view: Global___ContentView.ValueType = ...,
+        accept_encodings: _abc.Iterable[Global___ContentEncoding.ValueType] | None = ...,
+        max_data_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "if_none_match", b"if_none_match", "path", b"path", "read_limit", b"read_limit", "read_offset", b"read_offset", "revision", b"revision", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_encodings", b"accept_encodings", "entity", b"entity", "if_none_match", b"if_none_match", "max_data_bytes", b"max_data_bytes", "path", b"path", "read_limit", b"read_limit", "read_offset", b"read_offset", "revision", b"revision", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,10 +605,14 @@ class GetContentResponse(_message.Message):
     RANGE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     DATA_OMITTED_FIELD_NUMBER: _builtins.int
+    ENCODED_FIELD_NUMBER: _builtins.int
+    PRIVATE_FIELD_NUMBER: _builtins.int
     not_modified: _builtins.bool
     """The caller's copy is current; no data."""
     data_omitted: _builtins.bool
     """The bytes are too many for this RPC and were left out."""
+    private: _builtins.bool
+    """The answer depends on who asked: nobody may hand it on to anybody else."""
     @_builtins.property
     def info(self) -> Global___ContentInfo:
         """The content."""
@@ -505,6 +625,12 @@ class GetContentResponse(_message.Message):
     def body(self) -> _httpbody_pb2.HttpBody:
         """The bytes."""
 
+    @_builtins.property
+    def encoded(self) -> Global___EncodedContent:
+        """What is sent in place of the content itself, which it decodes to; unset when
+        that is sent. With not_modified: what the caller holds.
+        """
+
     def __init__(
         self,
         *,
@@ -513,10 +639,12 @@ class GetContentResponse(_message.Message):
         range: Global___ContentRange | None = ...,
         body: _httpbody_pb2.HttpBody | None = ...,
         data_omitted: _builtins.bool = ...,
+        encoded: Global___EncodedContent | None = ...,
+        private: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "info", b"info", "range", b"range"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "encoded", b"encoded", "info", b"info", "range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "data_omitted", b"data_omitted", "info", b"info", "not_modified", b"not_modified", "range", b"range"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "data_omitted", b"data_omitted", "encoded", b"encoded", "info", b"info", "not_modified", b"not_modified", "private", b"private", "range", b"range"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,7 +67,8 @@ class DocsServiceStub:
     The first message carries info and the first bytes; a small page is one
     message. The whole stream comes from one revision, whatever is published
     meanwhile. A held entity tag that is current is not an error: the stream is
-    OK with not_modified and no data.
+    OK with not_modified and no data. Contents that compress well come in a coding
+    when the request takes it and the server has it.
 
     Errors: NOT_FOUND / SITE_NOT_FOUND, REVISION_NOT_FOUND or CONTENT_NOT_FOUND
     (metadata: revision, the one that was searched); OUT_OF_RANGE /
@@ -114,7 +115,8 @@ class DocsServiceAsyncStub(DocsServiceStub):
     The first message carries info and the first bytes; a small page is one
     message. The whole stream comes from one revision, whatever is published
     meanwhile. A held entity tag that is current is not an error: the stream is
-    OK with not_modified and no data.
+    OK with not_modified and no data. Contents that compress well come in a coding
+    when the request takes it and the server has it.
 
     Errors: NOT_FOUND / SITE_NOT_FOUND, REVISION_NOT_FOUND or CONTENT_NOT_FOUND
     (metadata: revision, the one that was searched); OUT_OF_RANGE /
@@ -176,7 +178,8 @@ class DocsServiceServicer(metaclass=_abc_1.ABCMeta):
         The first message carries info and the first bytes; a small page is one
         message. The whole stream comes from one revision, whatever is published
         meanwhile. A held entity tag that is current is not an error: the stream is
-        OK with not_modified and no data.
+        OK with not_modified and no data. Contents that compress well come in a coding
+        when the request takes it and the server has it.
 
         Errors: NOT_FOUND / SITE_NOT_FOUND, REVISION_NOT_FOUND or CONTENT_NOT_FOUND
         (metadata: revision, the one that was searched); OUT_OF_RANGE /

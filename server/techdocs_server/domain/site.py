@@ -17,13 +17,15 @@ class SitePointer:
     ``source_etag`` is that of the source synced last. A rollback leaves it as it
     is, so that the next sync of the same source does not undo the rollback.
     ``manifest_bytes`` is that of the revision, so that whoever knows the pointer can
-    read the site; 0 where it is not known.
+    read the site; 0 where it is not known. ``update_time`` is when it moved, by the
+    clock of who moved it; None where it is not known.
     """
 
     revision: str
     version: int
     source_etag: str
     manifest_bytes: int = field(default=0, compare=False)
+    update_time: datetime | None = field(default=None, compare=False)
 
     @property
     def etag(self) -> str:

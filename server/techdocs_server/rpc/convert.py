@@ -20,13 +20,14 @@ from techdocs_server.domain.build import (
     PhaseTime,
     Severity,
 )
+from techdocs_server.domain.encoding import ContentEncoding
 from techdocs_server.domain.entity import EntityRef
 from techdocs_server.domain.errors import FieldInvalid, FieldViolation
 from techdocs_server.domain.media_type import media_type
 from techdocs_server.domain.site import Revision, Site, SitePointer
 from techdocs_server.rpc.status import make_status, status_of
 from techdocs_server.services.listing import PageRequest
-from techdocs_server.services.reading import AnyContent
+from techdocs_server.services.reading import AnyContent, LocatedVariant
 from techdocs_server.services.syncing import failure_of
 
 _STATES: dict[BuildState, builds_pb2.BuildState.ValueType] = {
@@ -49,6 +50,11 @@ _SEVERITIES: dict[Severity, builds_pb2.LogSeverity.ValueType] = {
     Severity.WARNING: builds_pb2.LOG_SEVERITY_WARNING,
     Severity.ERROR: builds_pb2.LOG_SEVERITY_ERROR,
 }
+_ENCODINGS: dict[ContentEncoding, docs_pb2.ContentEncoding.ValueType] = {
+    ContentEncoding.BROTLI: docs_pb2.CONTENT_ENCODING_BROTLI,
+    ContentEncoding.GZIP: docs_pb2.CONTENT_ENCODING_GZIP,
+}
+_ENCODING_OF = {value: encoding for encoding, value in _ENCODINGS.items()}
 
 
 def entity_ref(message: entity_pb2.EntityRef) -> EntityRef:
@@ -166,7 +172,20 @@ def content_info(content: AnyContent) -> docs_pb2.ContentInfo:
         size_bytes=content.size_bytes,
         etag=content.etag,
         sha256=content.sha256,
+        last_modified=timestamp(content.last_modified),
     )
+
+
+def encoded_content(variant: LocatedVariant) -> docs_pb2.EncodedContent:
+    """Return the description of a file in a coding."""
+    return docs_pb2.EncodedContent(
+        encoding=_ENCODINGS[variant.encoding], size_bytes=variant.digest.size_bytes, etag=variant.etag
+    )
+
+
+def content_encodings(values: Iterable[docs_pb2.ContentEncoding.ValueType]) -> tuple[ContentEncoding, ...]:
+    """Return the codings of a repeated enum field, without those that this version does not know."""
+    return tuple(_ENCODING_OF[value] for value in values if value in _ENCODING_OF)
 
 
 def http_body(data: bytes, content_type: str = "") -> httpbody_pb2.HttpBody:

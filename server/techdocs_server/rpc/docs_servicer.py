@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 from techdocs.v1 import docs_pb2, docs_pb2_grpc
 
 from techdocs_server.domain.classic_errors import ContentReplaced
-from techdocs_server.domain.errors import RangeNotSatisfiable
-from techdocs_server.domain.media_type import media_type
-from techdocs_server.rpc.convert import content_info, entity_message, entity_ref, http_body, page_request, timestamp
+from techdocs_server.domain.principal import PrincipalKind
+from techdocs_server.rpc.convert import (
+    content_encodings,
+    content_info,
+    encoded_content,
+    entity_message,
+    entity_ref,
+    http_body,
+    page_request,
+    timestamp,
+)
 from techdocs_server.rpc.interceptors.wrapping import Context
 from techdocs_server.rpc.principal import current_principal
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.listing import Listings
-from techdocs_server.services.reading import AnyContent, AnyView, SiteReader
+from techdocs_server.services.reading import SiteReader
+from techdocs_server.services.selecting import Selected, Wanted, read, select
 
 ReadRequest: TypeAlias = docs_pb2.ReadContentRequest | docs_pb2.GetContentRequest
-
-
-@dataclass(frozen=True, slots=True)
-class _Selected:
-    """The file a request is about, and the part of it to send; length None sends nothing."""
-
-    view: AnyView
-    content: AnyContent
-    not_modified: bool
-    offset: int
-    length: int | None
-
-    @property
-    def is_part(self) -> bool:
-        return self.length is not None and self.length < self.content.size_bytes
 
 
 class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
@@ -98,18 +91,15 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
                 yield response
 
     async def _stream(self, request: docs_pb2.ReadContentRequest) -> AsyncIterator[docs_pb2.ReadContentResponse]:
-        selected = await self._select(request)
-        first = docs_pb2.ReadContentResponse(info=content_info(selected.content), not_modified=selected.not_modified)
-        first.body.content_type = first.info.content_type
-        if selected.length is None:
-            yield first
+        selected, chunks = await self._read(request)
+        message = docs_pb2.ReadContentResponse()
+        _describe(message, selected)
+        message.body.content_type = message.info.content_type
+        if chunks is None:
+            yield message
             return
-        if selected.is_part:
-            first.range.CopyFrom(docs_pb2.ContentRange(offset=selected.offset, length=selected.length))
-        message = first
-        async for chunk in self._reader.read(
-            selected.view, selected.content, offset=selected.offset, length=selected.length
-        ):
+        first = message
+        async for chunk in chunks:
             message.body.data = chunk
             yield message
             message = docs_pb2.ReadContentResponse()
@@ -124,18 +114,14 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
             return await self._content(request)
 
     async def _content(self, request: docs_pb2.GetContentRequest) -> docs_pb2.GetContentResponse:
-        selected = await self._select(request)
-        response = docs_pb2.GetContentResponse(info=content_info(selected.content), not_modified=selected.not_modified)
-        if selected.length is None:
-            return response
-        if selected.length > self._max_unary_bytes:
-            response.data_omitted = True
-            return response
-        if selected.is_part:
-            response.range.CopyFrom(docs_pb2.ContentRange(offset=selected.offset, length=selected.length))
-        chunks = self._reader.read(selected.view, selected.content, offset=selected.offset, length=selected.length)
-        data = b"".join([chunk async for chunk in chunks])
-        response.body.CopyFrom(http_body(data, media_type(selected.content.path)))
+        most_bytes = min(request.max_data_bytes or self._max_unary_bytes, self._max_unary_bytes)
+        selected, chunks = await self._read(request, most_bytes=most_bytes)
+        response = docs_pb2.GetContentResponse()
+        _describe(response, selected)
+        if chunks is not None:
+            response.body.CopyFrom(http_body(b"".join([chunk async for chunk in chunks]), response.info.content_type))
+        else:
+            response.data_omitted = selected.length > most_bytes and _wants_bytes(request, selected)
         return response
 
     async def ListContents(
@@ -154,31 +140,39 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
             revision=revision,
         )
 
-    async def _select(self, request: ReadRequest) -> _Selected:
+    async def _read(
+        self, request: ReadRequest, *, most_bytes: int | None = None
+    ) -> tuple[Selected, AsyncIterator[bytes] | None]:
+        """Return what answers a request, and its bytes; None for those when none are wanted, or more than the most."""
         view = await self._reader.open(entity_ref(request.entity), request.revision)
-        content = view.locate(request.path)
-        if holds(request.if_none_match, content.etag):
-            return _Selected(view, content, not_modified=True, offset=0, length=None)
-        offset, length = byte_range(content.size_bytes, offset=request.read_offset, limit=request.read_limit)
-        wanted = None if request.view == docs_pb2.CONTENT_VIEW_INFO else length
-        return _Selected(view, content, not_modified=False, offset=offset, length=wanted)
+        wanted = Wanted(
+            held=request.if_none_match,
+            accepted=content_encodings(request.accept_encodings),
+            offset=request.read_offset,
+            limit=request.read_limit,
+        )
+        selected = await select(self._reader, view, view.locate(request.path), wanted)
+        if not _wants_bytes(request, selected) or _is_more(selected, most_bytes):
+            return selected, None
+        selected, chunks = await read(self._reader, selected)
+        # A variant that is lost by now is smaller than what stands in for it.
+        return selected, None if _is_more(selected, most_bytes) else chunks
 
 
-def holds(tags: Sequence[str], etag: str) -> bool:
-    """Whether one of the entity tags is the current one, by weak comparison (RFC 9110, section 13.1.2)."""
-    return any(tag == "*" or tag.removeprefix("W/") == etag for tag in tags)
+def _wants_bytes(request: ReadRequest, selected: Selected) -> bool:
+    return not selected.not_modified and request.view != docs_pb2.CONTENT_VIEW_INFO
 
 
-def byte_range(size: int, *, offset: int, limit: int) -> tuple[int, int]:
-    """Return the first byte and the number of bytes that a request means.
+def _is_more(selected: Selected, most_bytes: int | None) -> bool:
+    return most_bytes is not None and selected.length > most_bytes
 
-    A negative offset counts from the end and reaches at most to the start; limit
-    0 means all to the end. Raises `RangeNotSatisfiable` for an offset past the
-    end of a content, or at the end of one that has bytes.
-    """
-    if offset < 0:
-        offset = max(0, size + offset)
-    elif offset > size or (offset == size and size > 0):
-        raise RangeNotSatisfiable(size)
-    rest = size - offset
-    return offset, min(limit, rest) if limit else rest
+
+def _describe(message: docs_pb2.ReadContentResponse | docs_pb2.GetContentResponse, selected: Selected) -> None:
+    """Say what is selected, in a message that says nothing yet."""
+    message.info.CopyFrom(content_info(selected.content))
+    message.not_modified = selected.not_modified
+    message.private = current_principal().kind is not PrincipalKind.ANONYMOUS
+    if selected.variant is not None:
+        message.encoded.CopyFrom(encoded_content(selected.variant))
+    if selected.is_part:
+        message.range.CopyFrom(docs_pb2.ContentRange(offset=selected.offset, length=selected.length))

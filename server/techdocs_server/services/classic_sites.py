@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from techdocs_server.domain.classic_errors import ContentReplaced
 from techdocs_server.domain.entity import EntityRef
@@ -49,6 +50,11 @@ class ClassicContent:
     def etag(self) -> str:
         """Strong entity tag with its quotes: that of the object."""
         return f'"{self.file.etag}"'
+
+    @property
+    def last_modified(self) -> datetime | None:
+        """When the object was written."""
+        return self.file.last_modified
 
 
 @dataclass(frozen=True)

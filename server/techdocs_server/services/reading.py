@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from techdocs_server.domain.digest import Digest
@@ -42,6 +43,8 @@ class LocatedContent:
     path: str
     revision: str
     digest: Digest
+    last_modified: datetime | None = field(default=None, compare=False)
+    """That of the `SiteView` it was found in."""
 
     @property
     def size_bytes(self) -> int:
@@ -75,11 +78,16 @@ class LocatedVariant:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """One revision of a site, open for reading."""
+    """One revision of a site, open for reading.
+
+    ``last_modified`` is when the site became this: when the pointer moved, which is later than any content that was
+    served before, after a rollback too. Of a revision that is not current: when it was made. None where it is unknown.
+    """
 
     entity: EntityRef
     revision: str
     manifest: Manifest
+    last_modified: datetime | None = None
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -95,7 +103,7 @@ class SiteView:
 
     def content(self, path: str) -> LocatedContent:
         """Return a file by its path, which must be one of ``paths``."""
-        return LocatedContent(path, self.revision, self.manifest.files[path])
+        return LocatedContent(path, self.revision, self.manifest.files[path], self.last_modified)
 
 
 AnyView: TypeAlias = SiteView | ClassicView
@@ -145,13 +153,15 @@ class SiteReader:
             raise SiteNotFound(str(entity))
         wanted = revision or pointer.revision
         # A cached manifest says nothing of whose it is: only the pointer, or the records, do.
-        manifest_bytes = pointer.manifest_bytes if wanted == pointer.revision else 0
+        is_current = wanted == pointer.revision
+        manifest_bytes, last_modified = (pointer.manifest_bytes, pointer.update_time) if is_current else (0, None)
         if not manifest_bytes:
             known = await self._sites.revision(entity, wanted)
             if known is None:
                 raise RevisionNotFound(str(entity), wanted)
-            manifest_bytes = known.manifest_bytes
-        return SiteView(entity, wanted, await self._manifest(entity, Digest(wanted, manifest_bytes)))
+            manifest_bytes, last_modified = known.manifest_bytes, last_modified or known.create_time
+        manifest = await self._manifest(entity, Digest(wanted, manifest_bytes))
+        return SiteView(entity, wanted, manifest, last_modified)
 
     async def read(
         self, view: AnyView, content: AnyContent, *, offset: int = 0, length: int | None = None

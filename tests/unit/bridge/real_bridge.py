@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
@@ -63,6 +64,25 @@ def status(
     return made
 
 
+ReadRequest: TypeAlias = docs_pb2.ReadContentRequest | docs_pb2.GetContentRequest
+
+
+def etag_of(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()}"'
+
+
+@dataclass
+class Found:
+    """What answers one request for content."""
+
+    info: docs_pb2.ContentInfo
+    encoded: docs_pb2.EncodedContent | None
+    range: docs_pb2.ContentRange | None
+    body: bytes
+    not_modified: bool = False
+    has_body: bool = False
+
+
 @dataclass
 class Docs(docs_pb2_grpc.DocsServiceServicer):
     """Serves files of one revision from memory in chunks of 4 bytes, and fails as told."""
@@ -73,6 +93,8 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
     """Fails every call before its first message."""
     failure_after_first: grpc.Status | None = None
     """Fails reads after their first message."""
+    fails_from_offset: int = 0
+    """Where a read must begin, or further on, to fail so."""
     extra_bytes: bytes = b""
     """Sent at the end of every content, though nobody announced it."""
     missing_bytes: int = 0
@@ -80,7 +102,14 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
     chunk_bytes: int = 4
     gate: asyncio.Event | None = None
     """Waited for before the second message."""
-    requests: list[docs_pb2.ReadContentRequest] = field(default_factory=list)
+    gzipped: dict[str, bytes] = field(default_factory=dict)
+    """Path to the bytes that stand for the file in gzip."""
+    last_modified: datetime | None = None
+    """Of every file."""
+    private: bool = False
+    gone_revisions: int = 0
+    """How many more requests for a revision by name find it gone."""
+    requests: list[ReadRequest] = field(default_factory=list)
     metadata: list[dict[str, str | bytes]] = field(default_factory=list)
     cancelled: int = 0
     sent_messages: int = 0
@@ -88,52 +117,87 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
     async def ReadContent(
         self, request: docs_pb2.ReadContentRequest, context: Context
     ) -> AsyncIterator[docs_pb2.ReadContentResponse]:
+        found = await self._found(request, context)
+        first = docs_pb2.ReadContentResponse(info=found.info, not_modified=found.not_modified, private=self.private)
+        if found.encoded is not None:
+            first.encoded.CopyFrom(found.encoded)
+        if found.range is not None:
+            first.range.CopyFrom(found.range)
+        if not found.has_body:
+            yield first
+            return
+        fails = request.read_offset >= self.fails_from_offset
+        async for message in self._messages(first, found.body, context, self.failure_after_first if fails else None):
+            yield message
+
+    async def GetContent(self, request: docs_pb2.GetContentRequest, context: Context) -> docs_pb2.GetContentResponse:
+        """Leaves out what has more than a chunk, or is to fail in the middle, so that it is read with `ReadContent`."""
+        found = await self._found(request, context)
+        response = docs_pb2.GetContentResponse(info=found.info, not_modified=found.not_modified, private=self.private)
+        if found.encoded is not None:
+            response.encoded.CopyFrom(found.encoded)
+        if found.range is not None:
+            response.range.CopyFrom(found.range)
+        goes_wrong = self.failure_after_first is not None or bool(self.extra_bytes or self.missing_bytes)
+        if found.has_body and (len(found.body) > self.chunk_bytes or goes_wrong):
+            response.data_omitted = True
+        elif found.has_body:
+            response.body.data = found.body
+        return response
+
+    async def _found(self, request: ReadRequest, context: Context) -> Found:
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
         if self.failure:
             await context.abort_with_status(self.failure)
+        if request.revision and self.gone_revisions:
+            self.gone_revisions -= 1
+            await context.abort_with_status(status(grpc.StatusCode.NOT_FOUND, "it is gone", "REVISION_NOT_FOUND"))
         path = next((p for p in (request.path, f"{request.path}/index.html".lstrip("/")) if p in self.files), None)
         if request.path.endswith("/"):
             path = f"{request.path}index.html"
         if path is None or path not in self.files:
             await self._missing(request, context)
         media_type, content = self.files[str(path)]
-        etag = f'"{hashlib.sha256(content).hexdigest()}"'
         info = docs_pb2.ContentInfo(
             path=path,
             revision=request.revision or REVISION,
             content_type=media_type,
             size_bytes=len(content),
-            etag=etag,
+            etag=etag_of(content),
         )
-        first = docs_pb2.ReadContentResponse(info=info)
-        if etag in request.if_none_match or "*" in request.if_none_match:
-            first.not_modified = True
-            yield first
-            return
+        if self.last_modified is not None:
+            info.last_modified.FromDatetime(self.last_modified)
+        is_part = bool(request.read_offset or request.read_limit)
+        held = {tag.removeprefix("W/") for tag in request.if_none_match}
+        encoded, body = None, content
+        if not is_part and docs_pb2.CONTENT_ENCODING_GZIP in request.accept_encodings and path in self.gzipped:
+            body = self.gzipped[str(path)]
+            encoded = docs_pb2.EncodedContent(
+                encoding=docs_pb2.CONTENT_ENCODING_GZIP, size_bytes=len(body), etag=etag_of(body)
+            )
+        if held & {info.etag, "*", etag_of(body)}:
+            return Found(info, None if info.etag in held else encoded, None, b"", not_modified=True)
         start = max(0, len(content) + request.read_offset) if request.read_offset < 0 else request.read_offset
         if start >= len(content) > 0:
             size = str(len(content))
             await context.abort_with_status(
                 status(grpc.StatusCode.OUT_OF_RANGE, "past the end", "RANGE_NOT_SATISFIABLE", size_bytes=size)
             )
-        part = content[start : start + request.read_limit] if request.read_limit else content[start:]
-        if len(part) < len(content):
-            first.range.CopyFrom(docs_pb2.ContentRange(offset=start, length=len(part)))
-        if request.view == docs_pb2.CONTENT_VIEW_INFO:
-            yield first
-            return
-        async for message in self._messages(first, part, context):
-            yield message
+        part = None
+        if is_part:
+            body = content[start : start + request.read_limit] if request.read_limit else content[start:]
+            part = docs_pb2.ContentRange(offset=start, length=len(body)) if len(body) < len(content) else None
+        return Found(info, encoded, part, body, has_body=request.view != docs_pb2.CONTENT_VIEW_INFO)
 
     async def _messages(
-        self, first: docs_pb2.ReadContentResponse, part: bytes, context: Context
+        self, first: docs_pb2.ReadContentResponse, part: bytes, context: Context, failure: grpc.Status | None
     ) -> AsyncIterator[docs_pb2.ReadContentResponse]:
         part = part[: len(part) - self.missing_bytes] + self.extra_bytes
         first.body.data = part[: self.chunk_bytes]
         yield first
-        if self.failure_after_first:
-            await context.abort_with_status(self.failure_after_first)
+        if failure:
+            await context.abort_with_status(failure)
         try:
             for at in range(self.chunk_bytes, len(part), self.chunk_bytes):
                 if self.gate:
@@ -146,7 +210,7 @@ class Docs(docs_pb2_grpc.DocsServiceServicer):
             self.cancelled += 1
             raise
 
-    async def _missing(self, request: docs_pb2.ReadContentRequest, context: Context) -> NoReturn:
+    async def _missing(self, request: ReadRequest, context: Context) -> NoReturn:
         revision = request.revision or REVISION
         await context.abort_with_status(
             status(grpc.StatusCode.NOT_FOUND, f"no {request.path!r}", "CONTENT_NOT_FOUND", revision=revision)

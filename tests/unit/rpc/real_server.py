@@ -24,10 +24,11 @@ from techdocs_server.rpc.publish_servicer import PublishServicer
 from techdocs_server.rpc.server import AccessControl, Servicers, TechDocsServer
 from techdocs_server.rpc.sites_servicer import SitesServicer
 from techdocs_server.services.classic_sites import ClassicSites
+from techdocs_server.services.compressing import Variants
 from techdocs_server.services.describing import SiteDescriber
 from techdocs_server.services.limited_tokens import LimitedTokens
 
-from tests.support.pipeline import ENTITY, FolderCatalog, Pipeline, pipeline
+from tests.support.pipeline import ENTITY, FailingBlobStore, FolderCatalog, Pipeline, pipeline
 from tests.support.publishes import Acceptance
 from tests.support.rpc_client import Client, connected
 
@@ -101,9 +102,11 @@ async def served(
     publish_idle_seconds: float = 30.0,
     classic: ClassicSites | None = None,
     access: AccessControl | Callable[[Pipeline], AccessControl] = OPEN_TO_ALL,
+    blobs: FailingBlobStore | None = None,
+    variants: Variants | None = None,
 ) -> AsyncIterator[Served]:
     """Run a server on a free port, and its pipeline, until the context ends."""
-    async with pipeline(folder, limit=build_queue_limit, classic=classic) as graph:
+    async with pipeline(folder, limit=build_queue_limit, classic=classic, blobs=blobs, variants=variants) as graph:
         let_in = access if isinstance(access, AccessControl) else access(graph)
         acceptance = Acceptance(
             blobs=graph.blobs,

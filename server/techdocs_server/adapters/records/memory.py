@@ -68,7 +68,7 @@ class MemorySiteRecords:
             raise RevisionNotFound(str(entity), to)
         record.version += 1
         row.is_published = True
-        pointer = SitePointer(to, record.version, source_etag, row.revision.manifest_bytes)
+        pointer = SitePointer(to, record.version, source_etag, row.revision.manifest_bytes, now)
         create_time = record.published.create_time if record.published else now
         record.published = Published(pointer, create_time, update_time=now)
         previous = expected.revision if expected else ""

@@ -20,7 +20,7 @@ SITE_ROW = select(sites.c.id, sites.c.revision, sites.c.version, sites.c.source_
 """Takes `entity_key`."""
 
 POINTER_ROW = (
-    select(sites.c.revision, sites.c.version, sites.c.source_etag, revisions.c.manifest_bytes)
+    select(sites.c.revision, sites.c.version, sites.c.source_etag, sites.c.update_time, revisions.c.manifest_bytes)
     .join_from(sites, revisions, and_(revisions.c.site_id == sites.c.id, revisions.c.revision == sites.c.revision))
     .where(_IS_THE_ENTITY)
 )
@@ -79,7 +79,9 @@ def pointer_of(row: RowMapping | None) -> SitePointer | None:
     """Return the pointer of a `SITE_ROW` or `POINTER_ROW`; None when there is no row or nothing is published."""
     if row is None or row["revision"] is None:
         return None
-    return SitePointer(row["revision"], row["version"], row["source_etag"], row.get("manifest_bytes", 0))
+    return SitePointer(
+        row["revision"], row["version"], row["source_etag"], row.get("manifest_bytes", 0), row.get("update_time")
+    )
 
 
 def revision_of(row: RowMapping) -> Revision:

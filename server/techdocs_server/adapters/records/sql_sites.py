@@ -188,7 +188,7 @@ def _move_pointer(
     manifest_bytes = connection.execute(published).scalar()
     if manifest_bytes is None:
         raise RevisionNotFound(str(entity), to)
-    moved = SitePointer(to, site["version"] + 1, source_etag, manifest_bytes)
+    moved = SitePointer(to, site["version"] + 1, source_etag, manifest_bytes, now)
     values = {"revision": to, "version": moved.version, "source_etag": source_etag, "update_time": now}
     if expected is None:
         values["create_time"] = now
