@@ -6,7 +6,9 @@ import base64
 
 from tests.support.sites import RICH_PAGES, Files, mkdocs_config
 
-BOX_SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="120" height="60"><rect width="120" height="60" fill="#c33"/></svg>'
+BOX_SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="120" height="60"><rect width="120" height="60" fill="#c33"/></svg>'
+)
 
 # A font whose only letter, A, is two ems wide, as no other font has it.
 WIDE_FONT = base64.b64decode(

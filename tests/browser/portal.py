@@ -64,12 +64,14 @@ class Portal:
     handed_on: list[HandedOn] = field(default_factory=list)
 
     def asgi(self, client: httpx.AsyncClient) -> Starlette:
-        """Return the application."""
+        """Return the application. ``client`` is what it asks others with."""
+        return Starlette(routes=[*self._backend_routes(client), *self._app_routes()])
 
+    def _backend_routes(self, client: httpx.AsyncClient) -> Sequence[Route]:
         async def hand_on(request: Request) -> Response:
             answer = await _handed_on(client, request, self.bridge)
-            seen = (request.headers.get(name, "") for name in ("authorization", "cookie"))
-            self.handed_on.append(HandedOn(request.url.path, *seen, answer.status_code))
+            authorization, cookie = (request.headers.get(name, "") for name in ("authorization", "cookie"))
+            self.handed_on.append(HandedOn(request.url.path, authorization, cookie, answer.status_code))
             return answer
 
         async def entity(request: Request) -> Response:
@@ -90,6 +92,14 @@ class Portal:
             asked = search_results(client, f"{self.bridge}/api/techdocs", request.query_params, token=self.search_token)
             return JSONResponse(await asked)
 
+        return (
+            Route("/api/techdocs/{path:path}", hand_on, methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]),
+            Route("/api/catalog/entities/by-name/{kind}/{namespace}/{name}", entity),
+            Route("/api/catalog/entities/by-refs", entities_by_refs, methods=["POST"]),
+            Route("/api/search/query", search),
+        )
+
+    def _app_routes(self) -> Sequence[Route]:
         async def config(request: Request) -> Response:
             base = {"app": {"title": "Portal", "baseUrl": self.origin}, "backend": {"baseUrl": self.origin}}
             return JSONResponse(base | self.config)
@@ -103,19 +113,12 @@ class Portal:
         async def page(request: Request) -> Response:
             return HTMLResponse(_PAGE)
 
-        every = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
-        return Starlette(
-            routes=[
-                Route("/api/techdocs/{path:path}", hand_on, methods=every),
-                Route("/api/catalog/entities/by-name/{kind}/{namespace}/{name}", entity),
-                Route("/api/catalog/entities/by-refs", entities_by_refs, methods=["POST"]),
-                Route("/api/search/query", search),
-                Route("/app-config.json", config),
-                Route("/signed-in.json", signed_in),
-                Route("/app.js", file),
-                Route("/app.css", file),
-                Route("/{path:path}", page),
-            ]
+        return (
+            Route("/app-config.json", config),
+            Route("/signed-in.json", signed_in),
+            Route("/app.js", file),
+            Route("/app.css", file),
+            Route("/{path:path}", page),
         )
 
 
@@ -126,7 +129,9 @@ async def portal(
     """Serve the app, the bridge at that URL behind it, on loopback until the context ends; port 0 takes a free one."""
     listener = socket.create_server(("127.0.0.1", port))
     # By name, as browsers of people have it; cookies have a domain then.
-    served = Portal(f"http://localhost:{listener.getsockname()[1]}", bridge, app, {_ref(e): e for e in entities}, backend)
+    served = Portal(
+        f"http://localhost:{listener.getsockname()[1]}", bridge, app, {_ref(e): e for e in entities}, backend
+    )
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(timeout=_READ_SECONDS, limits=limits) as client:
         config = uvicorn.Config(served.asgi(client), log_config=None, lifespan="off", timeout_graceful_shutdown=1)
@@ -173,4 +178,7 @@ def _ref(entity: Entity) -> str:
 def served_entity(document: Entity, **metadata: object) -> Entity:
     """Return an entity as a catalog serves it: with its namespace and uid, which authors leave out."""
     made: Entity = json.loads(json.dumps(document))
-    return {**made, "metadata": {"namespace": "default", "uid": made["metadata"]["name"], **made["metadata"], **metadata}}
+    return {
+        **made,
+        "metadata": {"namespace": "default", "uid": made["metadata"]["name"], **made["metadata"], **metadata},
+    }

@@ -56,7 +56,15 @@ def _install(npm: str, cache: Path, packages: Path, folder: Path) -> None:
         made = Path(scratch) / "made"
         made.mkdir()
         shutil.copy(packages, made)
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", f"--before={_AS_OF}"]
+        command = [
+            npm,
+            "install",
+            "--no-package-lock",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            f"--before={_AS_OF}",
+        ]
         try:
             # Packages of Material UI 4 name React 17 as their peer; Backstage itself overrides that.
             subprocess.run(

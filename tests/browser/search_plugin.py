@@ -31,7 +31,8 @@ async def search_results(
     found = [d for d in documents if all(word in f"{d['title']} {d['text']}".lower() for word in words)]
     return {
         "results": [
-            {"type": "techdocs", "document": document, "rank": rank} for rank, document in enumerate(found[:_RESULTS], 1)
+            {"type": "techdocs", "document": document, "rank": rank}
+            for rank, document in enumerate(found[:_RESULTS], 1)
         ],
         "numberOfResults": len(found),
     }

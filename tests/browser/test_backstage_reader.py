@@ -29,8 +29,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 _READ = "demo"
 _EDITED = "edited"
 """Was edited after its build, when the tests began: Backstage looks at a source once a minute at most."""
-_NO_FONTS = {"name": "material", "font": False}
-
 _FIRST_TIME = "Documentation is accessed for the first time and is being prepared."
 _PREPARING = "A newer version of this documentation is being prepared"
 _NEWER = "A newer version of this documentation is now available, please refresh to view."
@@ -49,10 +47,12 @@ class Stage:
     def add(self, name: str, pages: Files, **options: object) -> None:
         """Add a component to the service and to the catalog of the app."""
         document = entity_document(name, spec={"lifecycle": "experimental"})
-        config = mkdocs_config(**{
-            "site_name": f"Manual of {name}", "site_description": f"What {name} does", "theme": _NO_FONTS,
-            "plugins": holding_plugins(self.service.gate), **options,
-        })  # fmt: skip
+        given: dict[str, object] = {
+            "site_description": f"What {name} does",
+            "theme": {"name": "material", "font": False},
+            "plugins": holding_plugins(self.service.gate),
+        }
+        config = mkdocs_config(f"Manual of {name}", **given | options)
         files = {"mkdocs.yml": config, "catalog-info.yaml": json.dumps(document), **pages}
         write_files(self.service.catalog.folder / name, files)
         self.portal.entities[f"component:default/{name}"] = served_entity(document)
@@ -69,15 +69,15 @@ class Stage:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     app = reader_app()
-    async with building(tmp_path_factory.mktemp("reader"), role="serve") as service:
-        async with portal(service.service.rest, app, []) as served:
-            made = Stage(service, served)
-            made.add(_READ, PAGES)
-            made.add(_EDITED, {"docs/index.md": "# First edition\n"})
-            for name in (_READ, _EDITED):
-                await made.build(name)
-            write_files(service.catalog.folder / _EDITED, {"docs/index.md": "# Second edition\n"})
-            yield made
+    folder = tmp_path_factory.mktemp("reader")
+    async with building(folder, role="serve") as service, portal(service.service.rest, app) as served:
+        made = Stage(service, served)
+        made.add(_READ, PAGES)
+        made.add(_EDITED, {"docs/index.md": "# First edition\n"})
+        for name in (_READ, _EDITED):
+            await made.build(name)
+        write_files(service.catalog.folder / _EDITED, {"docs/index.md": "# Second edition\n"})
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -43,9 +43,7 @@ async def _signed_in(folder: Path, *, one_origin: bool) -> AsyncIterator[Portal]
         entities[f"component:default/{name}"] = served_entity(entity_document(name), annotations=annotations)
     (folder / "entities.json").write_text(json.dumps(entities))
     settings = {"policy": "catalog", "bridge_cors_origins": [] if one_origin else [f"http://localhost:{port}"]}
-    backstage = in_backstage(
-        folder, entities=folder / "entities.json", sources=folder / "sources", settings=settings
-    )
+    backstage = in_backstage(folder, entities=folder / "entities.json", sources=folder / "sources", settings=settings)
     async with backstage as ours, portal(ours.service.rest, app, port=port, backend=ours.home.url) as served:
         served.user, served.token = ALICE, await ours.home.user_token()
         served.search_token = await ours.home.plugin_token()
