@@ -49,7 +49,6 @@ class Stage:
         document = entity_document(name, spec={"lifecycle": "experimental"})
         given: dict[str, object] = {
             "site_description": f"What {name} does",
-            "theme": {"name": "material", "font": False},
             "plugins": holding_plugins(self.service.gate),
         }
         config = mkdocs_config(f"Manual of {name}", **given | options)
@@ -70,7 +69,9 @@ class Stage:
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     app = reader_app()
     folder = tmp_path_factory.mktemp("reader")
-    async with building(folder, role="serve") as service, portal(service.service.rest, app) as served:
+    # The reader shows no page before all its stylesheets are there, and none comes from elsewhere in a test.
+    service_of = building(folder, role="serve", build_external_fonts=False)
+    async with service_of as service, portal(service.service.rest, app) as served:
         made = Stage(service, served)
         made.add(_READ, PAGES)
         made.add(_EDITED, {"docs/index.md": "# First edition\n"})
