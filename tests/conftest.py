@@ -37,3 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="play N random scripts of edits, others each time, and shorten one that fails (default: a dozen known ones)",
     )
+    parser.addoption(
+        "--screenshots",
+        default="",
+        metavar="DIR",
+        help="keep the screenshots of the tests with a browser in this folder, for people to look at",
+    )

@@ -17,12 +17,12 @@ from techdocs_bridge.content_answer import Asking, ContentAnswer, ContentForm
 from techdocs_bridge.content_parts import PartsAnswer
 from techdocs_bridge.content_source import ContentSource
 from techdocs_bridge.exchange import Exchange
+from techdocs_bridge.missing_page import open_missing_page
 from techdocs_bridge.ranges import requested_parts
 from techdocs_bridge.refusals import defect, range_not_satisfiable
-from techdocs_bridge.site_pages import asks_for_page
+from techdocs_bridge.site_pages import asks_for_page, site_path
 from techdocs_bridge.status import HTTPProblem
 
-_NOT_FOUND_PAGE = "404.html"
 # Limits of GetContentRequest.if_none_match.
 _MAX_TAGS = 32
 _MAX_TAG_LENGTH = 128
@@ -95,10 +95,10 @@ class ContentReader:
 
     async def _send_not_found_page(self, call: BoundCall, asking: Asking, problem: HTTPProblem, send: Send) -> None:
         """Send the site's own page for what it does not have, of the revision that was searched."""
-        page = _request(asking, codings=_codings(call.exchange))
-        page.path, page.revision = _NOT_FOUND_PAGE, problem.metadata.get("revision", "")
+        page = docs_pb2.GetContentRequest(entity=asking.request.entity, revision=problem.metadata.get("revision", ""))
+        where = site_path(call.exchange, page.entity)
         try:
-            async with self._source.open(page, call.context) as opened:
+            async with open_missing_page(self._source, page, call.context, site_path=where) as opened:
                 await ContentAnswer(asking, opened, status=404).send(send)
         except HTTPProblem:
             if call.exchange.status:

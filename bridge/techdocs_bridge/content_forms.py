@@ -8,9 +8,9 @@ from techdocs_bridge.backstage.static_docs import static_media_type
 from techdocs_bridge.content_answer import ContentForm, Headers
 from techdocs_bridge.exchange import Exchange
 from techdocs_bridge.security_headers import site_headers, static_headers
+from techdocs_bridge.site_pages import site_path
 
 STATIC_PREFIX = "/static/docs/"
-_DEFAULT_NAMESPACE = "default"
 
 
 def is_static(exchange: Exchange) -> bool:
@@ -24,10 +24,7 @@ def _site_media_type(info: docs_pb2.ContentInfo) -> str:
 
 def _site_headers(exchange: Exchange, request: docs_pb2.GetContentRequest, media_type: str) -> Headers:
     """Not of pages only: a worker is bound by the policy its script came with."""
-    entity = request.entity
-    namespace = entity.namespace or _DEFAULT_NAMESPACE
-    site_path = f"{exchange.origin.prefix}{exchange.base.decode()}/docs/{namespace}/{entity.kind}/{entity.name}/"
-    return site_headers(exchange.origin.host, site_path)
+    return site_headers(exchange.headers.get("host", ""), site_path(exchange, request.entity))
 
 
 def _static_media_type(info: docs_pb2.ContentInfo) -> str:

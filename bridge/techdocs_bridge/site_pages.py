@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from techdocs.v1 import entity_pb2
+
 from techdocs_bridge.exchange import Exchange
 
+_DEFAULT_NAMESPACE = "default"
 _INDEX = "index.html"
 _PAGE_SUFFIXES = frozenset({"", ".html", ".htm"})
+
+
+def site_path(exchange: Exchange, entity: entity_pb2.EntityRef) -> str:
+    """Return the decoded path of an entity's site, from the root of the origin to the slash behind the entity."""
+    namespace = entity.namespace or _DEFAULT_NAMESPACE
+    return f"{exchange.base.decode()}/docs/{namespace}/{entity.kind}/{entity.name}/"
 
 
 def is_directory_url(exchange: Exchange, path: str, found: str) -> bool:

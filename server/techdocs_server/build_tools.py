@@ -93,6 +93,7 @@ async def make_generator(settings: Settings, scratch: Path) -> MkDocsGenerator:
         plugins=plugins,
         readme_as_index=settings.build_readme_as_index,
         diagrams=settings.build_diagrams,
+        external_fonts=settings.build_external_fonts,
         prune_navigation_above=settings.build_prune_navigation_above,
     )
 

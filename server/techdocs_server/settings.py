@@ -141,6 +141,11 @@ class Settings(RESTSettings):
         default=0,
         description="sites of more pages than this show a pruned navigation, which makes them much smaller; 0 is none",
     )
+    build_external_fonts: bool = Field(
+        default=True,
+        description="whether pages load the theme's fonts from Google; where browsers cannot reach it, Backstage's reader "
+        "shows no page before they are there",
+    )
     build_max_memory_bytes: PositiveInt = Field(default=2 * 1024**3, description="most memory of one build")
     build_max_processes: PositiveInt = Field(default=128, description="most processes and threads of one build")
     build_cpu_seconds: PositiveInt = Field(default=600, description="most processor time of one build")

@@ -72,7 +72,7 @@ def make_ready(tree: Path, request: ConfigurationRequest, findings: Findings) ->
     if file is not None and not policy.rewrites:
         return ReadyConfiguration(file, {"": "docs"}, is_rewritten=False)
     if file is None:
-        rewritten = new_config(_NAMES[1], site_name=request.site_name, edit=request.edit)
+        rewritten = new_config(_NAMES[1], site_name=request.site_name, policy=policy, edit=request.edit)
     else:
         rewritten = rewritten_config(tree, file, policy=policy, findings=findings, edit=request.edit)
     docs = PurePosixPath(rewritten.docs[""])

@@ -26,7 +26,8 @@ class ConfigPolicy:
     machine. ``readme_as_index`` makes a README the front page where there is no
     index.md. ``rewrites`` False builds the author's own file as it is, which runs
     whatever it names: for sources that are as trusted as the server itself, and
-    for tests. Sites of more pages than ``prune_navigation_above`` get Material's
+    for tests. ``external_fonts`` False builds every site with fonts of its readers'
+    own machines. Sites of more pages than ``prune_navigation_above`` get Material's
     pruned navigation, 0 for none.
     """
 
@@ -34,6 +35,7 @@ class ConfigPolicy:
     readme_as_index: bool = False
     diagrams: bool = False
     rewrites: bool = True
+    external_fonts: bool = True
     prune_navigation_above: int = 0
 
     def to_json(self) -> dict[str, object]:

@@ -17,6 +17,7 @@ from techdocs_server.sandbox.config.includes import Includes
 from techdocs_server.sandbox.config.plugins import CORE, with_core
 from techdocs_server.sandbox.config.policy import ConfigPolicy
 from techdocs_server.sandbox.config.reading import Reading, Spot
+from techdocs_server.sandbox.config.theme import without_fonts
 from techdocs_server.sandbox.config.writing import to_yaml
 
 
@@ -46,10 +47,10 @@ class Rewritten:
             (tree / file).write_bytes(content)
 
 
-def new_config(file: str, *, site_name: str, edit: EditPlaces | None) -> Rewritten:
+def new_config(file: str, *, site_name: str, policy: ConfigPolicy, edit: EditPlaces | None) -> Rewritten:
     """Return the configuration of a tree that has none."""
     values: dict[str, object] = {"site_name": site_name, "docs_dir": "docs", "plugins": [CORE]}
-    return _rewritten(ConfigFile(file, values, PurePosixPath("docs")), (), edit)
+    return _rewritten(ConfigFile(file, values, PurePosixPath("docs")), (), policy, edit)
 
 
 def rewritten_config(
@@ -63,11 +64,15 @@ def rewritten_config(
     includes = Includes(Spot(reading(file), ("nav",)), lambda included: read_config(reading(included), None))
     config = read_config(reading(file), includes)
     config.values["plugins"] = with_core(config.values.get("plugins"))
-    return _rewritten(config, includes.configs, edit)
+    return _rewritten(config, includes.configs, policy, edit)
 
 
-def _rewritten(config: ConfigFile, included: Sequence[ConfigFile], edit: EditPlaces | None) -> Rewritten:
+def _rewritten(
+    config: ConfigFile, included: Sequence[ConfigFile], policy: ConfigPolicy, edit: EditPlaces | None
+) -> Rewritten:
     _add_edit_places(config, edit)
+    if not policy.external_fonts:
+        config.values["theme"] = without_fonts(config.values.get("theme"))
     return Rewritten(
         file=config.file,
         files={each.file: to_yaml(each.values) for each in (config, *included)},

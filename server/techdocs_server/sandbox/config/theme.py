@@ -70,3 +70,12 @@ def theme(node: Node, spot: Spot) -> object:
     values = record({key: nothing_or(reader) for key, reader in _KEYS.items()}, reasons=_REASONS)(node, spot)
     given = {key: value for key, value in values.items() if value is not None} if isinstance(values, dict) else {}
     return given if "name" in given else {"name": _DEFAULT, **given}
+
+
+def without_fonts(chosen: object) -> dict[str, object]:
+    """Return a theme as `theme` gives it, None for none, that asks no other host for fonts.
+
+    It is Material then, which every site is built with, and whatever fonts the author chose are left out.
+    """
+    options = chosen if isinstance(chosen, dict) else {}
+    return {**options, "name": _DEFAULT, "font": False}

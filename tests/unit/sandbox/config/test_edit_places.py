@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from techdocs_server.sandbox.config.policy import ConfigPolicy
 from techdocs_server.sandbox.config.rewrite import EditPlaces, new_config
 
 from tests.support.rewriting import Rewriter, read_new
@@ -40,7 +41,7 @@ def test_places_that_are_no_web_urls_are_not_used(rewriter: Rewriter) -> None:
 
 
 def test_source_without_configuration_gets_one_with_them() -> None:
-    made = new_config("mkdocs.yml", site_name="Given: name", edit=EDIT)
+    made = new_config("mkdocs.yml", site_name="Given: name", policy=ConfigPolicy(), edit=EDIT)
     assert read_new(made.files["mkdocs.yml"]) == {
         "site_name": "Given: name",
         "docs_dir": "docs",

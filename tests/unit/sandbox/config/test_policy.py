@@ -13,6 +13,7 @@ POLICIES = [
     ConfigPolicy(plugins=(AllowedPlugin("a", ("x", "y")),)),
     ConfigPolicy(readme_as_index=True),
     ConfigPolicy(diagrams=True),
+    ConfigPolicy(external_fonts=False),
     ConfigPolicy(rewrites=False),
 ]
 
