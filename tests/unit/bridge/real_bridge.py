@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,11 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 import grpc
-from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_status import rpc_status
 from techdocs.v1 import (
     auth_pb2,
     auth_pb2_grpc,
@@ -32,36 +28,13 @@ from techdocs.v1 import (
 from techdocs_bridge.serving import serve_bridge
 from techdocs_bridge.settings import BridgeSettings
 
+from tests.unit.bridge.statuses import status
+
 REVISION = "ab" * 32
 MOUNT = "/api/techdocs"
 
 # Quoted: at run time the class has no type parameters.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
-
-def status(
-    code: grpc.StatusCode,
-    message: str,
-    reason: str = "",
-    metadata: Mapping[str, str] | None = None,
-    *,
-    retry_seconds: float = 0,
-    **more: str,
-) -> grpc.Status:
-    """A status with the details our server gives it, or without any for no reason."""
-    details: list[Message] = []
-    if reason:
-        told = {**(metadata or {}), **more}
-        details.append(error_details_pb2.ErrorInfo(reason=reason, domain="techdocs", metadata=told))
-    if retry_seconds:
-        delay = duration_pb2.Duration(seconds=int(retry_seconds), nanos=int(retry_seconds % 1 * 1e9))
-        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    packed = []
-    for detail in details:
-        packed.append(any_pb2.Any())
-        packed[-1].Pack(detail)
-    made: grpc.Status = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=message, details=packed))
-    return made
 
 
 ReadRequest: TypeAlias = docs_pb2.ReadContentRequest | docs_pb2.GetContentRequest

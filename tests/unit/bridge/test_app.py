@@ -16,7 +16,8 @@ from grpc_health.v1 import health_pb2
 from techdocs.v1 import builds_pb2
 
 from tests.support.waiting import eventually
-from tests.unit.bridge.real_bridge import MOUNT, Bridge, Context, Server, running_bridge, running_server, status
+from tests.unit.bridge.real_bridge import MOUNT, Bridge, Context, Server, running_bridge, running_server
+from tests.unit.bridge.statuses import status
 
 METADATA = "/metadata/techdocs/default/component/x"
 SITE = "/v1/sites/default/component/x"

@@ -13,7 +13,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from techdocs.v1 import auth_pb2, builds_pb2
 
-from tests.unit.bridge.real_bridge import MOUNT, Bridge, Context, Server, StreamSync, Tokens, running_bridge, status
+from tests.unit.bridge.real_bridge import MOUNT, Bridge, Context, Server, StreamSync, Tokens, running_bridge
+from tests.unit.bridge.statuses import status
 
 METADATA = "/metadata/techdocs/default/component/x"
 COOKIE = "/.backstage/auth/v1/cookie"

@@ -11,7 +11,8 @@ import pytest
 from techdocs.v1 import docs_pb2
 
 from tests.support.waiting import eventually
-from tests.unit.bridge.real_bridge import REVISION, Bridge, Server, running_bridge, status
+from tests.unit.bridge.real_bridge import REVISION, Bridge, Server, running_bridge
+from tests.unit.bridge.statuses import status
 
 PAGE = b"<h1>Hello</h1>"
 HTML = "text/html; charset=utf-8"

@@ -11,7 +11,8 @@ import pytest
 from techdocs.v1 import docs_pb2
 from techdocs_bridge.http_dates import http_date
 
-from tests.unit.bridge.real_bridge import REVISION, Bridge, Server, etag_of, status
+from tests.unit.bridge.real_bridge import REVISION, Bridge, Server, etag_of
+from tests.unit.bridge.statuses import status
 
 PAGE = b"<h1>Hello</h1>"
 PACKED = gzip.compress(PAGE)

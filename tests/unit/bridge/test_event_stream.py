@@ -11,7 +11,8 @@ import pytest
 from techdocs.v1 import builds_pb2
 
 from tests.support.waiting import eventually
-from tests.unit.bridge.real_bridge import Context, Server, StreamSync, running_bridge, status
+from tests.unit.bridge.real_bridge import Context, Server, StreamSync, running_bridge
+from tests.unit.bridge.statuses import status
 
 BUILD = "builds/b-1"
 SYNC = "/sync/default/component/x"

@@ -21,7 +21,8 @@ from techdocs.v1 import (
 )
 
 from tests.support.waiting import eventually
-from tests.unit.bridge.real_bridge import Builds, Context, Docs, status
+from tests.unit.bridge.real_bridge import Builds, Context, Docs
+from tests.unit.bridge.statuses import status
 
 OLD, NEW = "0" * 64, "1" * 64
 ENTITY = entity_pb2.EntityRef(namespace="default", kind="component", name="a")

@@ -12,7 +12,8 @@ from techdocs.v1 import builds_pb2
 from tests.support.waiting import eventually
 from tests.unit.bridge.page_cache.conftest import keeps
 from tests.unit.bridge.page_cache.followed_server import METADATA, NEW, PAGE, FollowedServer, followed_server
-from tests.unit.bridge.real_bridge import Context, running_bridge, status
+from tests.unit.bridge.real_bridge import Context, running_bridge
+from tests.unit.bridge.statuses import status
 
 ALICE, BOB = {"authorization": "Bearer alice"}, {"authorization": "Bearer bob"}
 
