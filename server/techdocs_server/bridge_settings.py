@@ -19,8 +19,8 @@ _ORIGIN = re.compile(
 class RESTSettings(CatalogSettings):
     """What the bridge does besides carrying requests to a server."""
 
-    bridge_external_url: str = Field(
-        default="",
+    bridge_external_url: str | None = Field(
+        default=None,
         description="what browsers have in their address bar, like https://backstage.example.com; "
         "cookies are made for its host",
     )
@@ -64,9 +64,11 @@ class RESTSettings(CatalogSettings):
 
     @pydantic.field_validator("bridge_external_url")
     @classmethod
-    def _external_url_is_one(cls, value: str) -> str:
+    def _external_url_is_one(cls, value: str | None) -> str | None:
+        if not value:
+            return None
         parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be a URL like https://backstage.example.com")
         return value.rstrip("/")
 

@@ -77,7 +77,7 @@ async def _bridge(settings: Settings, target: str, stop: asyncio.Event, *, say: 
         mount=settings.bridge_mount,
         version=service_version(),
         sync_deadline_seconds=settings.build_timeout_seconds * 1.5,
-        external_url=settings.bridge_external_url,
+        external_url=settings.bridge_external_url or "",
         cors_origins=settings.bridge_cors_origins,
         trusted_proxies=settings.bridge_trusted_proxies,
         max_connections=settings.bridge_max_connections,
