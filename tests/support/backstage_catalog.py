@@ -49,7 +49,8 @@ class BackstageCatalogServer:
 
     ``key_set`` gives the public keys of the plugin that calls, as JSON. ``hidden`` are
     pairs of an entity and a user who may not see it. ``wrong`` answers every call by a
-    path that begins with its key; while ``gate`` is not set, calls wait.
+    path that begins with its key; while ``gate`` is not set, calls wait. The next
+    ``drops`` calls end without an answer.
     """
 
     port: int = 0
@@ -63,6 +64,7 @@ class BackstageCatalogServer:
     gate: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
     user_key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    drops: int = 0
     most_at_once: int = 0
     _at_once: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -190,6 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         seen.calls.append(Call(path, query, user))
         seen.cookies.append(self.headers.get("Cookie", ""))
         seen.gate.wait(60)
+        if seen.drops > 0:
+            seen.drops -= 1
+            self.close_connection = True
+            return
         wrong = next((wrong for start, wrong in seen.wrong.items() if path.startswith(start)), None)
         if wrong is not None:
             self._send(wrong)

@@ -17,6 +17,8 @@ DEADLINE_SECONDS = 5.0
 """For one call, waiting for its turn included."""
 CALLS_AT_ONCE = 16
 _MEDIA_TYPE = "application/json"
+# Node.js closes a connection that was idle for five seconds; one that is used while it closes answers nothing.
+_KEPT_SECONDS = 4.0
 
 
 class CatalogFailed(Exception):
@@ -52,7 +54,7 @@ class BackstageCatalogClient:
             timeout=deadline_seconds,
             # The system's authorities, or those of SSL_CERT_FILE.
             verify=ssl.create_default_context(),
-            limits=httpx.Limits(max_connections=CALLS_AT_ONCE, keepalive_expiry=60),
+            limits=httpx.Limits(max_connections=CALLS_AT_ONCE, keepalive_expiry=_KEPT_SECONDS),
             # A few compressed bytes can be any number of plain ones, so the answer comes plain or not at all.
             headers={"accept": _MEDIA_TYPE, "accept-encoding": "identity"},
             # A cookie that an answer sets would go out with another caller's request.
@@ -79,7 +81,7 @@ class BackstageCatalogClient:
             raise CatalogFailed("it cannot be reached", f"{type(error).__name__}: {error}") from error
 
     async def _answer(self, request: httpx.Request) -> CatalogAnswer:
-        response = await self._client.send(request, stream=True)
+        response = await self._sent(request)
         try:
             if response.status_code != httpx.codes.OK:
                 return CatalogAnswer(response.status_code, None, 0)
@@ -87,6 +89,13 @@ class BackstageCatalogClient:
         finally:
             await response.aclose()
         return CatalogAnswer(httpx.codes.OK, _value(content), len(content))
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and once more when the connection ended before a word of the answer: a GET may be repeated."""
+        try:
+            return await self._client.send(request, stream=True)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            return await self._client.send(request, stream=True)
 
 
 async def _content(response: httpx.Response) -> bytes:

@@ -181,6 +181,21 @@ async def test_nobody_listens(stage: Stage) -> None:
         await catalog.entity(PAY, viewer=INTERNAL)
 
 
+@pytest.mark.parametrize(("drops", "is_found"), [(1, True), (2, False)])
+async def test_connection_that_ends_without_an_answer_is_tried_once_more(
+    stage: Stage, drops: int, *, is_found: bool
+) -> None:
+    catalog = stage.open(cache=EntityCache(fresh_seconds=0))
+    await catalog.entity(PAY, viewer=INTERNAL)
+    stage.server.drops = drops
+    if is_found:
+        assert await catalog.entity(PAY, viewer=INTERNAL)
+    else:
+        with pytest.raises(CatalogUnavailable, match="cannot be reached"):
+            await catalog.entity(PAY, viewer=INTERNAL)
+    assert len(stage.server.calls) == 3
+
+
 async def test_name_is_compared_in_any_case_and_the_namespace_may_be_left_out(stage: Stage) -> None:
     bare = {key: value for key, value in document("PAY")["metadata"].items() if key != "namespace"}  # type: ignore[attr-defined]
     stage.server.wrong[PATH] = Wrong(200, entity_bytes(kind="COMPONENT", metadata=bare))
