@@ -16,7 +16,7 @@ from techdocs_bridge.client import CallContext, ObservedCall
 from techdocs_bridge.page_cache.access_decisions import AccessDecisions, Part
 from techdocs_bridge.page_cache.currency import SiteCurrency
 from techdocs_bridge.page_cache.follower import site_name
-from techdocs_bridge.page_cache.recording import Recording, current_recording, resting_on
+from techdocs_bridge.page_cache.recording import Recording, current_recording, is_settled, resting_on
 
 _RECENTLY_SECONDS = 60.0
 """A build that ended longer ago told of itself by a change long since."""
@@ -79,6 +79,8 @@ class _ShowingCall:
             self._recording.rest_on(
                 self._ticket, revision, access, part=self._part, is_pinned=bool(self._request.revision)
             )
+            if not is_settled(message, self._recording.begin_time):
+                self._recording.refuse()
 
     def failed(self, status: int) -> None:
         """See `CallObserver`. A caller that is refused once is asked for each time."""

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from google.protobuf.message import Message as ProtoMessage
 from starlette.types import Message
 from techdocs.v1 import docs_pb2
 
+from techdocs_bridge.conditional import last_modified_second
 from techdocs_bridge.page_cache.access_decisions import AccessDecisions, Part
 from techdocs_bridge.page_cache.answer_store import Answer, Key
 from techdocs_bridge.page_cache.currency import SiteCurrency, Ticket
@@ -65,6 +67,8 @@ class Recording:
     ) -> None:
         self.key = key
         self.credential = credential
+        self.begin_time = datetime.now(UTC)
+        """Before anything of the answer was decided by the time."""
         self._began = clock()
         self._budget = budget
         self._basis: _Basis | None = None
@@ -146,3 +150,14 @@ def resting_on(message: ProtoMessage) -> tuple[str, docs_pb2.AnswerScope] | None
     if isinstance(message, docs_pb2.GetSiteMetadataResponse):
         return message.revision, message.access
     return None
+
+
+def is_settled(message: ProtoMessage, now: datetime) -> bool:
+    """Return whether the same answer would be made later too.
+
+    In the second of a publish it has no Last-Modified yet (see `last_modified_second`); afterwards it does.
+    """
+    if not isinstance(message, docs_pb2.GetContentResponse | docs_pb2.ReadContentResponse):
+        return True
+    info = message.info
+    return not info.HasField("last_modified") or last_modified_second(info.last_modified.ToDatetime(UTC)) <= now

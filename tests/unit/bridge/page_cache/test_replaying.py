@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import grpc
 import httpx
@@ -201,6 +202,21 @@ async def test_what_the_server_does_not_let_be_kept_is_not_kept(
         before = followed.docs.asked
         await text(reader)
         assert followed.docs.asked > before
+
+
+async def test_answer_of_the_second_of_a_publish_is_not_kept_without_its_date(
+    followed: FollowedServer, reader: httpx.AsyncClient
+) -> None:
+    followed.docs.last_modified = datetime.now(UTC)
+    assert "last-modified" not in (await reader.get(PAGE)).headers
+
+    async def is_dated() -> bool:
+        return "last-modified" in (await reader.get(PAGE)).headers
+
+    await eventually(is_dated, what="the second of the publish is over")
+    asked = followed.docs.asked
+    assert await is_dated()
+    assert followed.docs.asked == asked
 
 
 async def test_failure_is_not_kept(followed: FollowedServer, reader: httpx.AsyncClient) -> None:
