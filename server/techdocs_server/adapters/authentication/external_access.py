@@ -97,8 +97,9 @@ class IssuedToken:
 
     def _fits(self, token: Token) -> bool:
         """Whether the token may be one of this issuer. Before its keys are fetched."""
+        issuer = token.claims.get("iss")
         return (
-            (not self.issuers or token.claims.get("iss") in self.issuers)
+            (not self.issuers or (isinstance(issuer, str) and issuer in self.issuers))
             and (not self.audiences or token.is_for(self.audiences))
             and (not self.algorithms or token.algorithm in self.algorithms)
             and token.algorithm not in ("none", "HS256", "HS384", "HS512")
