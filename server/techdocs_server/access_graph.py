@@ -106,11 +106,11 @@ def _way_in(index: int, way: ExternalAccessSettings, fetcher: KeyFetcher, clock:
     return IssuedToken(
         RemoteKeys(way.url or "", f"external_access {index}", fetcher.fetch),
         clock,
-        frozenset(way.issuer),
-        frozenset(way.audience),
-        frozenset(way.algorithm),
-        way.subject_prefix or "",
-        rights,
+        prefix=way.subject_prefix or "",
+        issuers=frozenset(way.issuer),
+        audiences=frozenset(way.audience),
+        algorithms=frozenset(way.algorithm),
+        rights=rights,
     )
 
 

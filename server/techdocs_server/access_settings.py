@@ -88,7 +88,8 @@ class ExternalAccessSettings(pydantic.BaseModel):
     def _is_whole(self) -> Self:
         needed, allowed = {
             "static": ({"token", "subject"}, set[str]()),
-            "jwks": ({"url"}, {"issuer", "audience", "algorithm", "subject_prefix"}),
+            # Who is called what at a provider is the provider's matter, so its names are kept apart from the operator's.
+            "jwks": ({"url", "subject_prefix"}, {"issuer", "audience", "algorithm"}),
             "legacy": ({"secret", "subject"}, set[str]()),
         }[self.type]
         common = {"type", "access_restrictions", "permissions"}
@@ -108,6 +109,16 @@ class ExternalAccessSettings(pydantic.BaseModel):
         if self.secret is not None:
             _check_secret(self.secret.get_secret_value())
         return self
+
+
+def _check_names_apart(ways: tuple[ExternalAccessSettings, ...]) -> None:
+    """Raise `ValueError` where a provider could name a caller as another table does, and have what is granted to that."""
+    names = [way.subject.removeprefix("external:") if way.subject else way.subject_prefix or "" for way in ways]
+    for prefix in {way.subject_prefix for way in ways if way.subject_prefix}:
+        if any(name.startswith(f"{prefix}:") for name in names):
+            raise ValueError(
+                f"external_access: subject_prefix {prefix!r} has the names of another table below it; choose another one"
+            )
 
 
 class GrantSettings(pydantic.BaseModel):
@@ -164,6 +175,7 @@ class AccessSettings(UpkeepSettings):
             raise ValueError("backstage_url: must be set where authentication is backstage")
         if self.authentication == "tokens" and not self.external_access:
             raise ValueError("external_access: must have a table where authentication is tokens, or nobody gets in")
+        _check_names_apart(self.external_access)
         if self.authentication == "none":
             if self.external_access:
                 raise ValueError("external_access: has no effect while authentication is none; set authentication")

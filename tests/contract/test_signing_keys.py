@@ -12,7 +12,7 @@ import jwt
 import pytest
 from jwt.types import Options
 from techdocs_server.adapters.authentication.plugin_tokens import SigningPluginTokens
-from techdocs_server.adapters.authentication.signing_keys import AHEAD, LIFE, PUBLISHED, SigningKeys
+from techdocs_server.adapters.authentication.signing_keys import AHEAD, LIFE, PUBLISHED, TOKEN_LIFE, SigningKeys
 from techdocs_server.adapters.records.memory_signing_keys import MemorySigningKeys
 from techdocs_server.adapters.records.sql_signing_keys import SqlSigningKeys
 from techdocs_server.domain.access_errors import Unauthenticated
@@ -112,6 +112,22 @@ async def test_key_is_published_for_three_times_its_life_and_then_forgotten(reco
     assert first.kid not in kids(await keys.key_set())
     await keys.current()
     assert first.kid not in [key.kid for key in await records.keys()]
+
+
+@pytest.mark.parametrize("idle", [LIFE, 2 * LIFE, PUBLISHED - AHEAD - TOKEN_LIFE, PUBLISHED - AHEAD, PUBLISHED])
+@pytest.mark.parametrize("passed", [timedelta(), timedelta(minutes=30), timedelta(seconds=3599), timedelta(hours=1)])
+async def test_what_is_signed_after_a_long_silence_verifies_until_it_ends(
+    records: SigningKeyRecords, idle: timedelta, passed: timedelta
+) -> None:
+    clock = ManualClock()
+    keys = SigningKeys(records, clock)
+    await keys.current()
+    clock.advance(idle.total_seconds() - 1)
+    await keys.current()  # makes the next key, which is not to be used yet
+    clock.advance(passed.total_seconds())
+    signs = await keys.current()
+    clock.advance(TOKEN_LIFE.total_seconds())
+    assert signs.kid in kids(await keys.key_set())
 
 
 async def test_set_shows_public_halves_only(records: SigningKeyRecords) -> None:

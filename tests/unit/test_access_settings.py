@@ -82,6 +82,8 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert "QUJDREVGR0hJ" not in shown
 
 
+TOKENS = 'authentication = "tokens"\n'
+JWKS = '\n[[external_access]]\ntype = "jwks"\n'
 STATIC = '[[external_access]]\ntype = "static"\n'
 
 
@@ -108,7 +110,23 @@ STATIC = '[[external_access]]\ntype = "static"\n'
         (STATIC + 'token = "12345678"\nsubject = "ci"\nurl = "http://host"', "url: means nothing where type is static"),
         (STATIC + 'token = "12345678"\nsubject = "ci"\nname = "x"', "external_access.0.name"),
         (STATIC + 'token = "12345678"\nsubject = "ci"\npermissions = ["all"]', "external_access.0.permissions.0"),
-        ('[[external_access]]\ntype = "jwks"', "url: must be set where type is jwks"),
+        ('[[external_access]]\ntype = "jwks"', "subject_prefix: must be set where type is jwks"),
+        ('[[external_access]]\ntype = "jwks"\nsubject_prefix = "p"', "url: must be set where type is jwks"),
+        (JWKS + 'url = "http://h/k"', "subject_prefix: must be set where type is jwks"),
+        (JWKS + 'url = "http://h/k"\nsubject_prefix = ""', "external_access.0.subject_prefix"),
+        (
+            f'{TOKENS}{JWKS}url = "http://h/k"\nsubject_prefix = "p"\n{STATIC}token = "12345678"\nsubject = "p:ci"',
+            "external_access: subject_prefix 'p' has the names of another table below it",
+        ),
+        (
+            f"""{TOKENS}{JWKS}url = "http://h/k"\nsubject_prefix = "p"
+            {STATIC}token = "12345678"\nsubject = "external:p:ci\"""",
+            "external_access: subject_prefix 'p' has the names of another table below it",
+        ),
+        (
+            f'{TOKENS}{JWKS}url = "http://h/k"\nsubject_prefix = "p"\n{JWKS}url = "http://g/k"\nsubject_prefix = "p:q"',
+            "external_access: subject_prefix 'p' has the names of another table below it",
+        ),
         (
             '[[external_access]]\ntype = "jwks"\nurl = "http://h/k"\nalgorithm = "HS256"',
             "external_access.0.algorithm.0",

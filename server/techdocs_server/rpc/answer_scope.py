@@ -16,7 +16,11 @@ from techdocs_server.domain.principal import Principal, PrincipalKind
 DEFAULT_VALID_SECONDS = 60.0
 """How long a right that was taken away may still be used through a cache, where tokens alone decide."""
 CATALOG_VALID_SECONDS = 5.0
-"""The same where the catalog decides. The answer of the catalog may be as old itself."""
+"""The same where the catalog decides.
+
+What the catalog said may be as old itself, since it is believed for five seconds from when it was asked
+(`adapters.catalog.entity_cache`): ten seconds together, and there is no other memory between the two.
+"""
 
 
 def answer_scope(principal: Principal, *, valid_seconds: float, is_followed: bool) -> docs_pb2.AnswerScope:

@@ -10,7 +10,7 @@ from techdocs.v1 import docs_pb2, docs_pb2_grpc
 
 from techdocs_server.domain.classic_errors import ContentReplaced
 from techdocs_server.domain.principal import PrincipalKind
-from techdocs_server.rpc.answer_scope import DEFAULT_VALID_SECONDS, answer_scope
+from techdocs_server.rpc.answer_scope import CATALOG_VALID_SECONDS, DEFAULT_VALID_SECONDS, answer_scope
 from techdocs_server.rpc.convert import (
     content_encodings,
     content_info,
@@ -43,7 +43,7 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         max_unary_bytes: int,
         valid_seconds: float = DEFAULT_VALID_SECONDS,
     ) -> None:
-        """``valid_seconds`` is how long a cache may use what was decided about a caller."""
+        """``valid_seconds`` is how long a cache may use what was decided about a caller before a method was called."""
         self._valid_seconds = valid_seconds
         self._reader = reader
         self._describer = describer
@@ -66,7 +66,8 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
                 files=metadata.files,
             ),
             revision=view.revision,
-            access=self._scope(view, request.revision),
+            # The catalog decides about metadata under every policy, where it can hide anything.
+            access=self._scope(view, request.revision, is_of_catalog=self._describer.checks_entities),
         )
 
     async def GetEntityMetadata(
@@ -170,11 +171,11 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         # A variant that is lost by now is smaller than what stands in for it.
         return selected, None if _is_more(selected, most_bytes) else chunks
 
-    def _scope(self, view: AnyView, asked_revision: str) -> docs_pb2.AnswerScope:
+    def _scope(self, view: AnyView, asked_revision: str, *, is_of_catalog: bool = False) -> docs_pb2.AnswerScope:
         """Of sites that others publish no change is told."""
         return answer_scope(
             current_principal(),
-            valid_seconds=self._valid_seconds,
+            valid_seconds=min(self._valid_seconds, CATALOG_VALID_SECONDS) if is_of_catalog else self._valid_seconds,
             is_followed=not asked_revision and isinstance(view, SiteView),
         )
 

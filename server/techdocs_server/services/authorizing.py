@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from techdocs_server.domain.access_errors import AccessDenied
 from techdocs_server.domain.entity import EntityRef
@@ -19,23 +18,20 @@ from techdocs_server.ports.catalog import Catalog
 from techdocs_server.ports.records import BuildRecords
 
 KEPT_SECONDS = 5.0
-"""How long an answer of the catalog is believed: techdocs-backend keeps its own for as long (B/CachedEntityLoader)."""
+"""How long it is believed that the catalog shows nothing: techdocs-backend keeps its answers for as long (CachedEntityLoader)."""
 MOST_KEPT = 10_000
-"""Answers kept; each is some hundred bytes."""
+"""Refusals kept; each is some hundred bytes."""
 
 _Key = tuple[EntityRef, tuple[str, str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """Whether the catalog shows an entity, and until when that is believed, in seconds of the clock."""
-
-    is_shown: bool
-    until: float
-
-
 class CatalogPolicy:
-    """Asks the catalog, once for all who ask the same at the same time. Failures of the catalog are not kept."""
+    """Asks the catalog, once for all who ask the same at the same time.
+
+    That an entity is shown is not kept here: a catalog that is far away keeps it itself, from when it was asked, and
+    a second memory would add its own time to that in which a right that was taken away still opens a site. Refusals
+    are kept, since such a catalog keeps none. Failures of the catalog are not.
+    """
 
     def __init__(
         self,
@@ -49,7 +45,8 @@ class CatalogPolicy:
         self._builds = builds
         self._seconds = seconds
         self._most_kept = most_kept
-        self._verdicts: OrderedDict[_Key, _Verdict] = OrderedDict()
+        # Until when a refusal is believed, in seconds of the clock.
+        self._hidden: OrderedDict[_Key, float] = OrderedDict()
         self._asking: dict[_Key, asyncio.Task[bool]] = {}
 
     async def check_entity(self, entity: EntityRef, principal: Principal) -> None:
@@ -78,9 +75,8 @@ class CatalogPolicy:
 
     async def _is_shown(self, entity: EntityRef, principal: Principal) -> bool:
         key = (entity, principal.cache_key)
-        known = self._verdicts.get(key)
-        if known is not None and known.until > self._seconds():
-            return known.is_shown
+        if self._hidden.get(key, float("-inf")) > self._seconds():
+            return False
         task = self._asking.get(key)
         if task is None:
             task = self._asking[key] = asyncio.create_task(self._ask(key, principal))
@@ -90,14 +86,16 @@ class CatalogPolicy:
         return await asyncio.shield(task)
 
     async def _ask(self, key: _Key, principal: Principal) -> bool:
+        asked = self._seconds()
         try:
             is_shown = await self._look(key[0], principal)
         finally:
             del self._asking[key]
-        self._verdicts[key] = _Verdict(is_shown, self._seconds() + KEPT_SECONDS)
-        self._verdicts.move_to_end(key)
-        while len(self._verdicts) > self._most_kept:
-            self._verdicts.popitem(last=False)
+        self._hidden.pop(key, None)
+        if not is_shown:
+            self._hidden[key] = asked + KEPT_SECONDS
+        while len(self._hidden) > self._most_kept:
+            self._hidden.popitem(last=False)
         return is_shown
 
     async def _look(self, entity: EntityRef, principal: Principal) -> bool:

@@ -28,6 +28,11 @@ class SiteDescriber:
         self._catalog = catalog
         self._checks_entities = checks_entities
 
+    @property
+    def checks_entities(self) -> bool:
+        """Whether the catalog decides who is told of a site."""
+        return self._checks_entities
+
     async def site(self, entity: EntityRef, revision: str = "", *, viewer: Principal) -> tuple[SiteMetadata, AnyView]:
         """Return the site's metadata and the revision they are of.
 

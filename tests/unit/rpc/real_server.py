@@ -14,6 +14,7 @@ from techdocs.v1 import builds_pb2, capabilities_pb2, docs_pb2, entity_pb2
 from techdocs_server.adapters.authentication.signing_keys import SigningKeys
 from techdocs_server.adapters.clock import SystemClock
 from techdocs_server.adapters.records.memory_signing_keys import MemorySigningKeys
+from techdocs_server.ports.catalog import Catalog
 from techdocs_server.rpc.admin_servicer import AdminServicer
 from techdocs_server.rpc.auth_servicer import AuthServicer
 from techdocs_server.rpc.builds_servicer import BuildsServicer
@@ -104,8 +105,12 @@ async def served(
     access: AccessControl | Callable[[Pipeline], AccessControl] = OPEN_TO_ALL,
     blobs: FailingBlobStore | None = None,
     variants: Variants | None = None,
+    catalog: Catalog | None = None,
 ) -> AsyncIterator[Served]:
-    """Run a server on a free port, and its pipeline, until the context ends."""
+    """Run a server on a free port, and its pipeline, until the context ends.
+
+    A ``catalog`` decides who is told of a site's metadata.
+    """
     async with pipeline(folder, limit=build_queue_limit, classic=classic, blobs=blobs, variants=variants) as graph:
         let_in = access if isinstance(access, AccessControl) else access(graph)
         acceptance = Acceptance(
@@ -117,7 +122,9 @@ async def served(
         )
         docs = HeldDocs(
             reader=graph.reader,
-            describer=SiteDescriber(graph.reader, FolderCatalog(graph.source)),
+            describer=SiteDescriber(
+                graph.reader, catalog or FolderCatalog(graph.source), checks_entities=catalog is not None
+            ),
             listings=graph.listings,
             max_unary_bytes=MAX_UNARY_BYTES,
         )

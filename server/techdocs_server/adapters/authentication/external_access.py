@@ -72,14 +72,18 @@ class StaticToken:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """Tokens that an identity provider signs. Empty issuers, audiences and algorithms: any."""
+    """Tokens that an identity provider signs. Empty issuers, audiences and algorithms: any.
+
+    ``prefix`` keeps the names that the provider gives apart from those of static tokens and of other providers: what is
+    granted to ``external:ci`` is not for whoever calls itself ``ci`` there.
+    """
 
     keys: RemoteKeys
     clock: Clock
+    prefix: str
     issuers: frozenset[str] = frozenset()
     audiences: frozenset[str] = frozenset()
     algorithms: frozenset[str] = frozenset()
-    prefix: str = ""
     rights: ExternalRights = ExternalRights()
 
     async def subject(self, text: str, token: Token | None) -> tuple[str, datetime | None] | None:
@@ -92,13 +96,13 @@ class IssuedToken:
             claims = check_claims(token, self.clock.now(), needs_issue_time=False)
         except ClaimsInvalid:
             return None
-        name = f"{self.prefix}:{claims.subject}" if self.prefix else claims.subject
-        return f"external:{name}", claims.expire_time
+        return f"external:{self.prefix}:{claims.subject}", claims.expire_time
 
     def _fits(self, token: Token) -> bool:
         """Whether the token may be one of this issuer. Before its keys are fetched."""
+        issuer = token.claims.get("iss")
         return (
-            (not self.issuers or token.claims.get("iss") in self.issuers)
+            (not self.issuers or (isinstance(issuer, str) and issuer in self.issuers))
             and (not self.audiences or token.is_for(self.audiences))
             and (not self.algorithms or token.algorithm in self.algorithms)
             and token.algorithm not in ("none", "HS256", "HS384", "HS512")

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 import jwt
 
 from techdocs_server.adapters.authentication.plugin_callers import OWN_PLUGIN, PLUGIN_TYPE
-from techdocs_server.adapters.authentication.signing_keys import ALGORITHM, SigningKeys
+from techdocs_server.adapters.authentication.signing_keys import ALGORITHM, TOKEN_LIFE, SigningKeys
 from techdocs_server.domain.access_errors import Unauthenticated
 from techdocs_server.domain.principal import Principal, PrincipalKind
 from techdocs_server.ports.clock import Clock
 
-_LIFE = timedelta(hours=1)
 _LEAST_LEFT = timedelta(minutes=1)
 MOST_KEPT = 10_000
 _NO_PROOF = "Failed to create limited user token, missing user identity proof"
@@ -39,7 +38,7 @@ class SigningPluginTokens:
             raise Unauthenticated(_NO_PROOF)
         proof = principal.user_proof if is_user else ""
         now = self._clock.now()
-        ends = min(now + _LIFE, principal.expire_time) if is_user and principal.expire_time else now + _LIFE
+        ends = min(now + TOKEN_LIFE, principal.expire_time) if is_user and principal.expire_time else now + TOKEN_LIFE
         if ends <= now:
             raise Unauthenticated("Failed user token verification")
         key = (plugin, hashlib.sha256(proof.encode()).digest())

@@ -1,7 +1,9 @@
 """The keys that this service signs with: made once for all its processes, replaced by age, published long enough.
 
 Every key is ES256, which is what Backstage's plugins take by default. A key is published before it signs, so that
-whoever holds an older key set is not met by a key it cannot know; only the very first one signs at once.
+whoever holds an older key set is not met by a key it cannot know. And it signs only while what it signs ends before it
+leaves the key set. Where no key is both, as at the very first start and after weeks without a call, the newest signs at
+once: it stays published, and Backstage fetches key sets anew for keys that it does not know.
 """
 
 from __future__ import annotations
@@ -27,6 +29,10 @@ PUBLISHED = 3 * LIFE
 """How long a key is in the key set. Backstage's own service publishes its keys for three times their life as well."""
 AHEAD = timedelta(hours=1)
 """How long a key is published before it signs. Key sets are kept for minutes, in Backstage and here."""
+TOKEN_LIFE = timedelta(hours=1)
+"""How long what a key signs is good at most."""
+_SIGNS_UNTIL = PUBLISHED - TOKEN_LIFE - AHEAD
+"""The age from which a key signs no more. An hour is kept back for clocks and for key sets on their way."""
 _FRESH = timedelta(seconds=10)
 """How long what the records said is believed. The key set is open to everybody and must not be a way to load them."""
 _RACES = 5
@@ -67,9 +73,8 @@ class SigningKeys:
         now = self._clock.now()
         if not keys or now - keys[-1].create_time >= LIFE:
             keys = await self._rotated()
-        usable = [key for key in keys if now - key.create_time >= AHEAD]
-        # None has been published for long enough only when there is no older one at all.
-        return self._signing(usable[-1] if usable else keys[0])
+        usable = [key for key in keys if AHEAD <= now - key.create_time < _SIGNS_UNTIL]
+        return self._signing(usable[-1] if usable else keys[-1])
 
     async def key_set(self) -> bytes:
         """See `PublishedKeys`."""

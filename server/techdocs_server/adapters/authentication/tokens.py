@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ MAX_TOKEN_CHARACTERS = 12 * 1024
 
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _MAX_KID_CHARACTERS = 256
+# Every whole number of so many digits is a finite double, which is what JavaScript reads it as.
+_MAX_DIGITS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,9 @@ class Token:
     def parse(cls, text: str) -> Token | None:
         """Return the parts of a token, None for what is not one that could be verified.
 
-        Names that occur twice, critical extensions (nobody here knows any), unencoded payloads and numbers that are
-        none are refused: two readers might take them for different things.
+        Names that occur twice, critical extensions (nobody here knows any), unencoded payloads, numbers that are
+        none or beyond those of a double, and text that is not Unicode are refused: two readers might take them for
+        different things. So whatever reads the parts meets no number and no text that cannot be converted.
         """
         found = _COMPACT.fullmatch(text) if len(text) <= MAX_TOKEN_CHARACTERS else None
         if found is None:
@@ -90,9 +94,15 @@ def _decoded(text: str) -> bytes:
 
 
 def _object(text: str) -> dict[str, object]:
-    value = json.loads(_decoded(text), object_pairs_hook=_unique, parse_constant=_refuse)
+    content = _decoded(text).decode("utf-8")
+    value = json.loads(
+        content, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_whole, parse_float=_finite
+    )
     if not isinstance(value, dict):
         raise ValueError("not an object")
+    if "\\u" in content:
+        # Half a surrogate pair is JSON and no text: encoding it raises a ValueError.
+        json.dumps(value, ensure_ascii=False).encode()
     return value
 
 
@@ -101,6 +111,19 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(names) != len(pairs):
         raise ValueError("a name occurs twice")
     return names
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError("a number without end")
+    return int(digits)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number beyond all numbers")
+    return value
 
 
 def _refuse(constant: str) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from techdocs_server.adapters.catalog.techdocs_source import LEADS_OUT, folder_source
-from techdocs_server.adapters.catalog.url_source import NoSource, location_of
+from techdocs_server.adapters.catalog.url_source import Location, NoSource, location_of, registered_location_of
 from techdocs_server.domain.catalog_entity import TECHDOCS_REF, KnownProblem, SourceRef
 from techdocs_server.domain.entity import EntityRef
 
@@ -17,7 +17,9 @@ class FileLocations:
 
     A path in a catalog is what somebody registered, on whichever machine Backstage
     runs. It is taken for one of this machine only below ``root``, the folder that the
-    operator names, and nowhere without it.
+    operator names, and nowhere without it. And only an entity that the catalog itself
+    has read from a file has a folder here, the one of that file: what its author says of
+    a location chooses within that folder, and nothing beside it, which is another author's.
     """
 
     def __init__(self, root: Path | None) -> None:
@@ -36,11 +38,30 @@ class FileLocations:
             raise NoSource("the catalog does not say where it stands", known=KnownProblem("Error", message, message))
         if posixpath.isabs(target) or posixpath.normpath(target).split("/")[0] == "..":
             raise NoSource(f"{TECHDOCS_REF} 'dir:' leads out of the folder of the entity's file", known=LEADS_OUT)
-        file = Path(location.target)
-        if self._root is None or not file.is_absolute() or not file.parent.resolve().is_relative_to(self._root):
+        own = self._folder_below_root(registered_location_of(annotations))
+        folder = self._folder_below_root(location)
+        if self._root is None or own is None or folder is None:
             raise NoSource(
                 f"{TECHDOCS_REF} 'dir:' is relative to a file that is not below the folder this server may build from; "
-                "the operator sets catalog_file_root, or the entity is registered by its URL",
+                "the operator sets catalog_file_root, or the entity is registered by its URL without another location",
                 location=("dir", target),
             )
-        return folder_source(target, folder=file.parent, root=self._root, site_name=site_name)
+        if not folder.resolve().is_relative_to(own.resolve()):
+            raise NoSource(
+                f"{location.annotation} leads out of the folder of the file that the catalog has read the entity from; "
+                "leave it out, or name that folder or one below it",
+                location=("dir", target),
+            )
+        return folder_source(target, folder=folder, root=self._root, site_name=site_name)
+
+    def _folder_below_root(self, location: Location | None) -> Path | None:
+        """Return the folder of a file's location, None for a page, and for a folder that is not below the root."""
+        if self._root is None or location is None or location.type != "file":
+            return None
+        folder = Path(location.target).parent
+        try:
+            is_below = folder.is_absolute() and folder.resolve().is_relative_to(self._root)
+        # RuntimeError: a loop of links, up to Python 3.12. ValueError: a null character.
+        except (OSError, RuntimeError, ValueError):
+            return None
+        return folder if is_below else None

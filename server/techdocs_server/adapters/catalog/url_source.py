@@ -11,8 +11,9 @@ from techdocs_server.adapters.sources.source_hosts import SourceHosts
 from techdocs_server.adapters.sources.web_address import URLRefused, WebURL
 from techdocs_server.domain.catalog_entity import TECHDOCS_REF, KnownProblem, SourceRef
 
+_MANAGED_BY = "backstage.io/managed-by-location"
 # The first that is set counts. Source: plugin-techdocs-node, helpers (getLocationForEntity, transformDirLocation).
-_LOCATIONS = ("backstage.io/source-location", "backstage.io/managed-by-location")
+_LOCATIONS = ("backstage.io/source-location", _MANAGED_BY)
 
 
 class NoSource(Exception):
@@ -60,8 +61,19 @@ class Location(NamedTuple):
 def location_of(annotations: Mapping[str, object]) -> Location | None:
     """Return where an entity's descriptor stands, None when nothing says so."""
     name = next((name for name in _LOCATIONS if annotations.get(name) is not None), "")
-    if not name:
-        return None
+    return _location(annotations, name) if name else None
+
+
+def registered_location_of(annotations: Mapping[str, object]) -> Location | None:
+    """Return where the catalog itself has read an entity, None when it does not say so.
+
+    Authors write ``source-location`` as they like. This one the catalog sets for every entity that it reads, whatever
+    the file says (plugin-catalog-backend, ProcessorOutputCollector).
+    """
+    return _location(annotations, _MANAGED_BY) if annotations.get(_MANAGED_BY) is not None else None
+
+
+def _location(annotations: Mapping[str, object], name: str) -> Location:
     kind, _, target = str(annotations[name]).partition(":")
     return Location(kind.strip(), target.strip(), name)
 

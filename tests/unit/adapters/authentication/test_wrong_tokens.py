@@ -24,6 +24,12 @@ ILLEGAL = "Illegal token"
 
 TWICE = b'{"alg":"none","alg":"ES256","typ":"vnd.backstage.user"}'
 NOT_A_NUMBER = b'{"exp":NaN}'
+INFINITE = b'{"exp":1e400}'
+HALF_A_CHARACTER = rb'{"sub":"user:default/\ud800"}'
+HALF_A_KID = rb'{"alg":"ES256","typ":"vnd.backstage.user","kid":"\ud800"}'
+IN_UTF_16 = '{"alg":"ES256","typ":"vnd.backstage.user"}'.encode("utf-16-le")
+USER_HEADER = part({"alg": "ES256", "typ": "vnd.backstage.user"})
+HUGE = 10**400
 
 Make = Callable[[Backstage], str]
 
@@ -188,7 +194,37 @@ WRONG: dict[str, tuple[str, Make]] = {
         ILLEGAL,
         lambda b: f"{encoded(TWICE)}.e30.e30",
     ),
-    "NaN": (ILLEGAL, lambda b: f"{part({'alg': 'ES256', 'typ': 'vnd.backstage.user'})}.{encoded(NOT_A_NUMBER)}.e30"),
+    "NaN": (ILLEGAL, lambda b: f"{USER_HEADER}.{encoded(NOT_A_NUMBER)}.e30"),
+    # What Python reads, and cannot convert.
+    "user: made beyond all numbers": (ILLEGAL, lambda b: b.user_token(iat=HUGE, uip=False)),
+    "user: made beyond all numbers, under a key id of nobody": (
+        ILLEGAL,
+        lambda b: signed_by(Issuer(), with_claims(b.user_token(), iat=HUGE)),
+    ),
+    "user: ends beyond all numbers": (ILLEGAL, lambda b: b.user_token(exp=HUGE, uip=False)),
+    "user: begins before all numbers": (ILLEGAL, lambda b: b.user_token(nbf=-HUGE)),
+    "user: a number beyond all numbers, in a list": (ILLEGAL, lambda b: b.user_token(more=[HUGE])),
+    "user: infinite": (
+        ILLEGAL,
+        lambda b: f"{USER_HEADER}.{encoded(INFINITE)}.e30",
+    ),
+    "user: half a character in a claim": (ILLEGAL, lambda b: f"{USER_HEADER}.{encoded(HALF_A_CHARACTER)}.e30"),
+    "user: half a character in the key id": (ILLEGAL, lambda b: f"{encoded(HALF_A_KID)}.e30.e30"),
+    "limited: made beyond all numbers": (ILLEGAL, lambda b: b.limited_token(iat=HUGE)),
+    "plugin: made beyond all numbers": (ILLEGAL, lambda b: b.plugin_token(iat=HUGE)),
+    "obo: made beyond all numbers": (
+        "Invalid user token in plugin token obo claim",
+        lambda b: b.plugin_token(obo=b.limited_token(iat=HUGE)),
+    ),
+    "UTF-16": (ILLEGAL, lambda b: f"{encoded(IN_UTF_16)}.e30.e30"),
+    "provider: issuers in a list": (
+        ILLEGAL,
+        lambda b: b.auth.sign({}, {"iss": [PROVIDER_ISSUER], "aud": "techdocs", "sub": "ci", "exp": now(60)}),
+    ),
+    "provider: issuer that is an object": (
+        ILLEGAL,
+        lambda b: b.auth.sign({}, {"iss": {}, "aud": "techdocs", "sub": "ci", "exp": now(60)}),
+    ),
     "large": (ILLEGAL, lambda b: b.user_token(more="x" * MAX_TOKEN_CHARACTERS)),
     "letters beyond ASCII": (ILLEGAL, lambda b: "tokän-0123456789"),
     "static token with a letter more": (ILLEGAL, lambda b: READER + "x"),

@@ -15,11 +15,15 @@ from tests.support.backstage_catalog import document
 
 PAY = EntityRef("default", "component", "pay")
 LOCATION = "backstage.io/managed-by-location"
+AUTHORS = "backstage.io/source-location"
 REF = "backstage.io/techdocs-ref"
 
 
-def entity(location: str | None, annotation: str | None = "dir:.", *, root: Path | None = None) -> CatalogEntity:
-    found, files = document("pay", annotations={LOCATION: location, REF: annotation}), FileLocations(root)
+def entity(
+    location: str | None, annotation: str | None = "dir:.", *, root: Path | None = None, authors: str | None = None
+) -> CatalogEntity:
+    annotations = {LOCATION: location, REF: annotation, AUTHORS: authors}
+    found, files = document("pay", annotations=annotations), FileLocations(root)
     return entity_of(PAY, found, local=lambda target, name: files.source(PAY, annotations_of(found), target, name))
 
 
@@ -55,6 +59,40 @@ def test_folder_elsewhere_is_not_built_and_no_path_is_shown(root: Path, location
     # It is documentation all the same: only this server does not build it.
     assert found.known_problem is None
     assert found.document["locationMetadata"] == {"type": "dir", "target": "."}
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "url:https://github.com/o/r/blob/main/catalog-info.yaml",
+        "file:{root}/other/catalog-info.yaml",
+        "file:{root}/../elsewhere/catalog-info.yaml",
+        "file:catalog-info.yaml",
+        "bootstrap:{root}/pay/catalog-info.yaml",
+        None,
+    ],
+)
+def test_what_an_author_says_of_a_location_opens_nobody_elses_folder(root: Path, location: str | None) -> None:
+    (root / "other").mkdir()
+    found = entity(location and location.format(root=root), root=root, authors=f"file:{root}/pay/catalog-info.yaml")
+    assert found.source is None
+    assert str(root) not in found.source_problem
+    assert found.known_problem is None
+
+
+@pytest.mark.parametrize("authors", ["file:{root}/other/x.yaml", "file:{root}/pay/link/x.yaml", "file:{root}/x.yaml"])
+def test_folder_of_another_is_not_reached_from_ones_own(root: Path, authors: str) -> None:
+    (root / "other").mkdir()
+    (root / "pay/link").symlink_to(root / "other")
+    found = entity(f"file:{root}/pay/catalog-info.yaml", root=root, authors=authors.format(root=root))
+    assert found.source is None
+    assert "source-location leads out" in found.source_problem
+    assert str(root) not in found.source_problem
+
+
+def test_author_chooses_within_the_folder_of_the_entity(root: Path) -> None:
+    found = entity(f"file:{root}/pay/catalog-info.yaml", root=root, authors=f"file:{root}/pay/docs/x.yaml")
+    assert found.source == SourceRef("dir", str(root / "pay/docs"), "pay/docs", "pay")
 
 
 def test_without_a_root_no_file_is_built(root: Path) -> None:
