@@ -6,7 +6,7 @@ to be closed is gone some time later, whatever its client does:
 
 - the head of a request must be complete within a time, from its first byte, or from the connection's begin;
 - a head has a most number of bytes and of fields; fields behind a body (trailers, RFC 9112, section 7.1.2) are read
-  over, so that none ever counts as a header;
+  over, so that none ever counts as a header, and with all that frames the body they have as many bytes as a head;
 - a request of HTTP/1.1 has exactly one Host (RFC 9112, section 3.2);
 - what is no HTTP is refused once, and never in the middle of the answer before it;
 - an answer that was given before all of a request came ends the connection, if the rest does not come soon;
@@ -30,6 +30,9 @@ from uvicorn.server import ServerState
 # Of one connection. A client that pipelines more is not one that reads what it asked for.
 _MAX_PIPELINED = 64
 _MAX_FIELDS = 128
+# What may come with each piece of a body uncounted: the size of a chunk has two hexadecimal digits and two line ends
+# at least, and a client that sends few bytes at a time is none that sends much else.
+_PIECE_FRAMING_BYTES = 16
 # How long the rest of a request may still come after its answer, before the connection is closed.
 _REST_SECONDS = 2.0
 _NAMES = {
@@ -47,7 +50,7 @@ class ConnectionLimits:
     max_connections: int
     """Open ones at once; one more is told 503 and closed."""
     max_head_bytes: int
-    """Request line and header fields of one request."""
+    """Request line and header fields of one request; and once more, what its body has that is no content."""
     head_seconds: float
     """For the whole head of a request."""
     unread_seconds: float
@@ -75,6 +78,8 @@ class BoundedConnection(HttpToolsProtocol):
         """Bytes that came while no head was complete, for heads that never are."""
         self._head_bytes = 0
         """Bytes of the head as it was parsed."""
+        self._framing_bytes = 0
+        """Bytes of the body that came so far and are none of its content: sizes of chunks, trailers."""
         self._fields = 0
         self._refused = False
         self._head_timer: TimerHandle | None = None
@@ -107,6 +112,8 @@ class BoundedConnection(HttpToolsProtocol):
         if not self._in_body:
             self._raw_bytes += len(data)
             self._await_head()
+        else:
+            self._framing_bytes += len(data)
         super().data_received(data)
         self._bound_what_came()
 
@@ -115,6 +122,9 @@ class BoundedConnection(HttpToolsProtocol):
             return
         if self._in_head and self._raw_bytes > self.limits.max_head_bytes:
             self._refuse_head()
+        # The parser holds an unfinished trailer and copies it with every piece, so its end cannot be waited for.
+        if self._in_body and self._framing_bytes > self.limits.max_head_bytes:
+            self._refuse(431, f"the body has more than {self.limits.max_head_bytes} bytes of trailers and the like")
         if len(self.pipeline) > _MAX_PIPELINED:
             self._refuse(400, "there are too many requests in one go")
 
@@ -140,7 +150,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, if the head is one that may be answered."""
-        self._in_head, self._in_body, self._raw_bytes = False, True, 0
+        self._in_head, self._in_body, self._raw_bytes, self._framing_bytes = False, True, 0, 0
         self._stop_head_timer()
         if self._refused:
             return
@@ -157,6 +167,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
+        self._framing_bytes = max(0, self._framing_bytes - _PIECE_FRAMING_BYTES - len(body))
         if not self._refused:
             super().on_body(body)
 
@@ -244,16 +255,21 @@ class BoundedConnection(HttpToolsProtocol):
         self._refuse(431, f"the head of the request has more than {limit} bytes or {_MAX_FIELDS} fields")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Take nothing more of this connection, and say why, unless an answer is on its way: then say nothing."""
+        """Take nothing more of this connection, and say why, unless another answer is on its way: then say nothing."""
         if self._refused:
             return
         self._refused = True
         self._stop_head_timer()
         self._unset_keepalive_if_required()
-        if self._running is not None and not self._running.response_complete:
-            self._running.keep_alive = False
-            self.pipeline.clear()
-            return
+        running = self._running
+        if running is not None and not running.response_complete:
+            if not self._in_body or running is not self.cycle or running.response_started:
+                running.keep_alive = False
+                self.pipeline.clear()
+                return
+            # It is this very request that is refused: whoever waits for the rest of its body hears that none comes.
+            running.disconnected = True
+            running.message_event.set()
         if not self.transport.is_closing():
             self.transport.write(_answer(status, message, self.server_state.default_headers))
             self.transport.close()

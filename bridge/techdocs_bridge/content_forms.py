@@ -24,7 +24,7 @@ def _site_media_type(info: docs_pb2.ContentInfo) -> str:
 
 def _site_headers(exchange: Exchange, request: docs_pb2.GetContentRequest, media_type: str) -> Headers:
     """Not of pages only: a worker is bound by the policy its script came with."""
-    return site_headers(exchange.headers.get("host", ""), site_path(exchange, request.entity))
+    return site_headers(exchange.origin.host, site_path(exchange, request.entity))
 
 
 def _static_media_type(info: docs_pb2.ContentInfo) -> str:

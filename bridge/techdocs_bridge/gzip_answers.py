@@ -10,6 +10,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 
+from techdocs.v1 import docs_pb2
+
+from techdocs_bridge.accept_encoding import accepted_codings
+
 _LEVEL = 5
 # Below this a document and its headers are one packet anyway (1,460 bytes of an Ethernet frame are left for TCP).
 _SMALLEST_BYTES = 1024
@@ -18,15 +22,8 @@ _THREAD_BYTES = 64 * 1024
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Return whether an Accept-Encoding header prefers gzip to nothing (RFC 9110, section 12.5.3)."""
-    star = False
-    for part in accept_encoding.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        refused = any(p.replace(" ", "").startswith("q=0") and not p.partition("=")[2].strip(" 0.") for p in parameters)
-        if name in ("gzip", "x-gzip"):
-            return not refused
-        star = star or (name == "*" and not refused)
-    return star
+    """Return whether a client takes gzip rather than the document itself; see `accepted_codings`."""
+    return docs_pb2.CONTENT_ENCODING_GZIP in accepted_codings(accept_encoding)
 
 
 def is_worth_it(body: bytes) -> bool:

@@ -4,7 +4,8 @@ Documentation is other people's HTML, and Material for MkDocs does not work with
 a page's scripts run, and the policy bounds what they reach. The API lives on the same origin, and ``'self'`` would
 hand it to every page: the directives that can send requests or run code elsewhere are limited to the path of the
 page's own site. Content Security Policy allows paths in sources only behind a host (CSP 3, section 2.3.1), which is
-taken from the Host header; a proxy in front MUST hand that header on, or search on the pages stays silent.
+taken from the Host header, or from what a trusted proxy says it was; a proxy in front MUST hand that header on, or be a
+trusted one that says it, or search on the pages stays silent.
 
 **Protected.** A script of a page cannot call the API, nor another site, by fetch, XHR, EventSource, beacons, forms,
 frames, workers or service workers. The policy goes with every answer under ``/docs``, not with pages only, because a
@@ -62,7 +63,7 @@ _REPOSITORY_FACTS = "https://api.github.com https://gitlab.com"
 def site_headers(host: str, site_path: str) -> tuple[tuple[str, str], ...]:
     """Return the headers of an answer under ``/docs``.
 
-    ``host`` is the Host header; ``site_path`` is the decoded path of the site, from the root of the origin to the slash
+    ``host`` is the one that the browser asked; ``site_path`` is the decoded path of the site, from the root of the origin to the slash
     behind the entity. Without a usable host the site's own path cannot be named, and what it would allow is refused.
     """
     return (

@@ -14,9 +14,12 @@ _PAGE_SUFFIXES = frozenset({"", ".html", ".htm"})
 
 
 def site_path(exchange: Exchange, entity: entity_pb2.EntityRef) -> str:
-    """Return the decoded path of an entity's site, from the root of the origin to the slash behind the entity."""
+    """Return the decoded path of an entity's site, from the root of the origin to the slash behind the entity.
+
+    It is the path that browsers see, with what a proxy took off its front.
+    """
     namespace = entity.namespace or _DEFAULT_NAMESPACE
-    return f"{exchange.base.decode()}/docs/{namespace}/{entity.kind}/{entity.name}/"
+    return f"{exchange.origin.prefix}{exchange.base.decode()}/docs/{namespace}/{entity.kind}/{entity.name}/"
 
 
 def is_directory_url(exchange: Exchange, path: str, found: str) -> bool:

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 import uvloop
 from pydantic import SecretStr
+from techdocs_bridge.cross_origin import origin_patterns
 
 from techdocs_server.capabilities import service_version
 from techdocs_server.cli_publish import publish
@@ -195,9 +196,14 @@ def _say(line: str) -> None:
 
 def _settings(config: Path | None) -> Settings:
     try:
-        return load_settings(config, os.environ)
+        settings = load_settings(config, os.environ)
     except SettingsInvalid as error:
         _fail(*error.problems, status=_EXIT_CONFIG)
+    try:
+        origin_patterns(settings.bridge_cors_origins)
+    except ValueError as error:
+        _fail(f"bridge_cors_origins: {error}", status=_EXIT_CONFIG)
+    return settings
 
 
 def _fail(*problems: str, status: int) -> NoReturn:

@@ -240,6 +240,16 @@ def test_bad_settings_end_every_command_with_status_78_and_a_sentence(command: s
     assert all(line.startswith("techdocs: ") for line in lines)
 
 
+@pytest.mark.parametrize("origin", ["https://a..b", "https://a.b.", "https://.a", "https://*.*", "a.b", "https://a/"])
+@pytest.mark.parametrize("command", ["bridge", "check-config", "serve"])
+def test_origin_that_the_bridge_would_refuse_is_a_bad_setting(command: str, origin: str) -> None:
+    result = run(command, bridge_cors_origins=["https://backstage.example.com", origin])
+    assert (result.exit_code, result.stdout) == (EXIT_CONFIG, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("techdocs: bridge_cors_origins: must be origins like ")
+    assert line.endswith(repr(origin))
+
+
 @pytest.mark.parametrize("command", WITHOUT_OPTIONS)
 def test_a_configuration_file_that_is_not_there_is_a_bad_setting(command: str, tmp_path: Path) -> None:
     result = run("--config", str(tmp_path / "absent.toml"), command)

@@ -14,6 +14,9 @@ The server tells of every change of a site in a stream. The time in which one st
 4. Whenever an answer shows another revision than the one before, or somebody is told that a site was published, what
    is kept of the site is dropped first. So whoever saw, or was told of, the newer revision is never given the older.
 
+5. A site is known here only once the server has answered about it or told of it. What callers ask for is no site yet:
+   names that are none, however many and long, take nothing and push nothing out.
+
 ``settle_seconds`` MUST be at least the time within which a server hears what another one did.
 """
 
@@ -31,11 +34,12 @@ SETTLE_SECONDS = 5.0
 """A server hears of a change at once, and notices within 4 s that it hears nothing and must ask the database."""
 _FORGET_SECONDS = 30.0
 _MOST_SITES = 20_000
+"""Of all that the server knows. One takes about 600 bytes, its name with at most 63 bytes a part included: 12 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What was known of a site when a call about it began."""
+    """How far things were when a call about a site began."""
 
     site: str
     epoch: int
@@ -47,9 +51,9 @@ class _Site:
 
     __slots__ = ("changed_at", "revision", "told", "turn")
 
-    def __init__(self) -> None:
-        self.turn = 0
-        """Grows with everything that makes older answers doubtful."""
+    def __init__(self, turn: int) -> None:
+        self.turn = turn
+        """The one in which older answers became doubtful last."""
         self.revision: str | None = None
         """The one that the last answer showed, or the last change."""
         self.told: str | None = None
@@ -77,8 +81,14 @@ class SiteCurrency:
         self._epoch = 0
         self._epoch_settled_at = 0.0
         self._heard_until = 0.0
-        # Turns grow over all sites, so that a site that was forgotten never repeats one.
+        # Grows with everything that makes older answers of any site doubtful.
         self._turn = 0
+        # The last turn in which that happened to a site that is not known: good for each of them.
+        self._unknown_turn = 0
+
+    def __len__(self) -> int:
+        """How many sites are known."""
+        return len(self._sites)
 
     @property
     def is_heard(self) -> bool:
@@ -93,14 +103,14 @@ class SiteCurrency:
         """Begin a call about a site. None when its answer will not be kept."""
         if not self.is_heard:
             return None
-        return Ticket(site, self._epoch, self._of(site).turn)
+        return Ticket(site, self._epoch, self._turn)
 
     def keep(self, ticket: Ticket, revision: str, key: Key, answer: Answer) -> bool:
         """Keep the answer of a call if it is certain to be current; return whether it was."""
         if ticket.epoch != self._epoch or not self.is_heard:
             return False
-        site = self._of(ticket.site)
-        if ticket.turn != site.turn or site.revision != revision or not self._is_settled(site, revision):
+        site = self._sites.get(ticket.site)
+        if site is None or site.turn > ticket.turn or site.revision != revision or not self._is_settled(site, revision):
             return False
         self._store.put(key, answer)
         return True
@@ -114,7 +124,12 @@ class SiteCurrency:
 
     def told(self, name: str) -> None:
         """Note that somebody will be told that a site was published or changed. MUST come before it is told."""
-        self._doubt(name, self._of(name))
+        site = self._sites.get(name)
+        if site is None:
+            # Nothing is kept of it, and what is under way must not be. It may be none at all.
+            self._doubt_unknown()
+        else:
+            self._doubt(name, site)
 
     def began(self) -> None:
         """Begin an epoch: from now on every change is heard."""
@@ -150,6 +165,10 @@ class SiteCurrency:
         site.revision = None
         self._store.drop(name)
 
+    def _doubt_unknown(self) -> None:
+        self._turn += 1
+        self._unknown_turn = self._turn
+
     def _is_settled(self, site: _Site, revision: str) -> bool:
         if site.told is not None:
             return revision == site.told
@@ -160,18 +179,17 @@ class SiteCurrency:
         if site is None:
             if len(self._sites) >= _MOST_SITES:
                 self._forget_some()
-            site = self._sites[name] = _Site()
-            site.turn = self._turn
+            site = self._sites[name] = _Site(self._unknown_turn)
         return site
 
     def _forget_some(self) -> None:
         """Forget the half of the sites that is known longest, but for those that changed a moment ago.
 
-        Whoever holds a ticket of one keeps nothing: the turn has grown.
+        Whoever holds a ticket of one keeps nothing.
         """
         latest = self._clock() - _FORGET_SECONDS
         settled = [name for name, site in self._sites.items() if site.changed_at <= latest]
-        self._turn += 1
+        self._doubt_unknown()
         for name in settled[: max(1, len(settled) // 2)]:
             del self._sites[name]
             self._store.drop(name)

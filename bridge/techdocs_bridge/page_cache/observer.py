@@ -21,6 +21,9 @@ from techdocs_bridge.page_cache.recording import Recording, current_recording, i
 _RECENTLY_SECONDS = 60.0
 """A build that ended longer ago told of itself by a change long since."""
 
+_LONGEST_PART = 63
+"""Of a reference to an entity, as the contract has it. What is longer is no site and need not be looked up as one."""
+
 _MISSING = 404
 _REFUSED = frozenset({401, 403, _MISSING})
 
@@ -41,7 +44,7 @@ class SiteCallObserver:
         if recording is not None and recording.credential != context.authorization.encode():
             # What the server decides is about the credential it was sent, and that alone.
             recording.refuse()
-        if isinstance(request, _SHOWING):
+        if isinstance(request, _SHOWING) and _may_be_a_site(request.entity):
             return _ShowingCall(self._currency, self._decisions, request, recording)
         if recording is not None:
             recording.refuse()
@@ -112,6 +115,10 @@ class _OtherCall:
 
     def failed(self, status: int) -> None:
         """See `CallObserver`. What a call did before it failed is heard of like what others do."""
+
+
+def _may_be_a_site(entity: entity_pb2.EntityRef) -> bool:
+    return max(len(entity.namespace), len(entity.kind), len(entity.name)) <= _LONGEST_PART
 
 
 def told_sites(request: Message, message: Message) -> Iterator[tuple[entity_pb2.EntityRef, str]]:

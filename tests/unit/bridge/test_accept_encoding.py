@@ -6,6 +6,7 @@ import time
 
 import pytest
 from techdocs_bridge.accept_encoding import CODING_NAMES, accepted_codings
+from techdocs_bridge.gzip_answers import takes_gzip
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,20 @@ def test_long_headers_are_read_in_a_moment() -> None:
     for header in ("gzip," * 12_000, ";" * 60_000, "gzip;q=" + "0" * 60_000, "a" * 60_000):
         accepted_codings(header)
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("header", "is_taken"),
+    [
+        ("gzip", True),
+        ("x-gzip", True),
+        ("*", True),
+        ("", False),
+        ("gzip;q=0", False),
+        ("*;q=0", False),
+        ("gzip;q=0.5, identity", False),
+        ("gzip;q=nonsense", False),
+    ],
+)
+def test_documents_are_encoded_for_whom_contents_are(header: str, is_taken: bool) -> None:
+    assert takes_gzip(header) is is_taken

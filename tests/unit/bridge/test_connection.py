@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,60 @@ async def test_field_behind_a_body_is_no_header(bridge: Bridge, server: Server) 
     assert statuses(received) == [200]
     assert "authorization" not in server.docs.metadata[-1]
     assert b"from-a-trailer" not in received
+
+
+UNFINISHED = {
+    "a trailer": b"0\r\nx: ",
+    "a trailer's name": b"0\r\n",
+    "trailers without end": b"0\r\nx: y\r\n",
+    "a chunk's extension": b"1;x=",
+}
+
+
+@pytest.mark.parametrize("began", UNFINISHED.values(), ids=UNFINISHED)
+async def test_body_of_little_but_framing_is_refused_at_once(bridge: Bridge, began: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    writer.write(f"GET {PAGE} HTTP/1.1\r\n{HOST}transfer-encoding: chunked\r\n\r\n".encode() + began)
+    more = b"x: y\r\n" * 1024 if began.endswith(b"y\r\n") else b"a" * 6144
+
+    async def pour() -> None:
+        # 6 MiB, of which the 32 KiB of a head and what is under way may be taken.
+        for _ in range(1024):
+            writer.write(more)
+            await writer.drain()
+
+    pouring = asyncio.create_task(pour())
+    try:
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert statuses(head) == [431]
+        assert b"connection: close\r\n" in head
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(pouring, 10)
+    finally:
+        pouring.cancel()
+        await asyncio.wait({pouring})
+        writer.close()
+
+
+async def test_body_in_very_small_chunks_is_taken(bridge: Bridge, server: Server) -> None:
+    server.docs.files = {"index.html": ("text/html", b"page")}
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    with closing(writer):
+        head = f"GET {PAGE} HTTP/1.1\r\n{HOST}transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        writer.write(head.encode())
+        for _ in range(64):
+            writer.write(b"0001\r\na\r\n" * 1024)
+            await writer.drain()
+        writer.write(b"0\r\nx: y\r\n\r\n")
+        assert statuses(await asyncio.wait_for(reader.read(), 20)) == [200]
+
+
+async def test_body_that_turns_out_to_be_none_is_refused_without_waiting_for_the_rest(bridge: Bridge) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    with closing(writer):
+        head = f"GET {PAGE} HTTP/1.1\r\n{HOST}transfer-encoding: chunked\r\n\r\n"
+        writer.write(head.encode() + b"2\r\nab\r\nno chunk\r\n")
+        assert statuses(await asyncio.wait_for(reader.read(), 10)) == [400]
 
 
 async def test_pipelined_requests_are_answered_in_their_order(bridge: Bridge) -> None:

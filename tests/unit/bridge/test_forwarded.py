@@ -135,3 +135,17 @@ async def test_answers_do_not_follow_what_anybody_says(server: Server, caplog: p
     assert "backstage.test" not in page.headers["content-security-policy"]
     assert moved.headers["location"] == f"{MOUNT}/docs/default/component/x/guide/"
     assert caplog.records[-1].__dict__["peer"] == "127.0.0.1"
+
+
+async def test_page_for_what_is_missing_leads_to_where_a_trusted_proxy_has_the_site(server: Server) -> None:
+    page = b'<script>__md_scope=new URL("/",location)</script><a href="/guide/">guide</a>'
+    server.docs.files = {"404.html": ("text/html", page)}
+    async with (
+        running_bridge(server.target, trusted_proxies=("127.0.0.0/8",)) as bridge,
+        httpx.AsyncClient(base_url=bridge.api) as client,
+    ):
+        answer = await client.get("/docs/default/component/x/none/", headers={**FORWARDED, "accept": "text/html"})
+    assert answer.status_code == 404
+    site = f"/portal{MOUNT}/docs/default/component/x/"
+    assert f'<a href="{site}guide/">' in answer.text
+    assert f"connect-src backstage.test{site}" in answer.headers["content-security-policy"]
