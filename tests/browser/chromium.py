@@ -95,4 +95,6 @@ async def tab(browser: Browser, origin: str, *, dark: bool = False) -> AsyncIter
     try:
         yield Tab(await context.new_page(), origin)
     finally:
+        # A page may still ask for something that a test stands before.
+        await context.unroute_all(behavior="ignoreErrors")
         await context.close()

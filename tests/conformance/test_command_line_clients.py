@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
-from techdocs.v1 import admin_pb2, builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2
+from techdocs.v1 import admin_pb2, auth_pb2, builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2
 
 from tests.conformance.command_line_clients import BufCurl, Client, GRPCurl
 from tests.support.published import Catalog, Deployment, deployed
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SERVICES = [
     service
-    for module in (admin_pb2, builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2)
+    for module in (admin_pb2, auth_pb2, builds_pb2, capabilities_pb2, docs_pb2, publish_pb2, sites_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 METHODS: Mapping[str, MethodDescriptor] = {method.name: method for service in SERVICES for method in service.methods}
@@ -47,6 +47,8 @@ REQUESTS: Mapping[str, object] = {
     "CancelBuild": {"name": "BUILD"},
     "WatchBuild": {"name": "BUILD"},
     "GetCapabilities": {},
+    "CreateLimitedToken": {},
+    "ListSigningKeys": {},
     "GetSiteMetadata": {"entity": DEMO},
     "GetEntityMetadata": {"entity": DEMO},
     "ReadContent": {"entity": DEMO, "path": "assets/big.bin"},

@@ -60,7 +60,9 @@ async def test_held_tag_gets_304_without_a_body(client: httpx.AsyncClient, path:
         again = await client.request(method, path, headers={"if-none-match": form.format(etag)})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == etag
-        assert again.headers["cache-control"] == first.headers["cache-control"] == "no-cache"
+        # Documents of the API depend on the caller, or may.
+        policy = "private, no-cache" if path in JSON_DOCUMENTS and path != "/openapi.json" else "no-cache"
+        assert again.headers["cache-control"] == first.headers["cache-control"] == policy
         assert "content-type" not in again.headers
 
 
@@ -111,7 +113,9 @@ async def test_missing_page_is_the_site_s_own_page_for_people(client: httpx.Asyn
     answer = await client.get(site_path(path="no/such/page/"), headers={"accept": NAVIGATION["accept"]})
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert answer.content == own.content != b""
+    # MkDocs makes the links of this page for a site at the root of its host; all but those are as they are.
+    assert answer.text != own.text
+    assert answer.text.replace(f'"{site_path().rstrip("/")}/', '"/') == own.text
     assert "etag" not in answer.headers
     assert answer.headers["vary"] == "accept-encoding, accept"
 
