@@ -218,8 +218,10 @@ class Bench:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self.generator.generate(request, log=lambda line: None)
-                    shutil.rmtree(state)
-                    state.mkdir()
+            if (state / "index").exists():
+                # It is written last: the build had ended, whether or not that was heard of before the kill.
+                shutil.rmtree(state)
+                state.mkdir()
             return state
 
         return self._runner.run(killed())
