@@ -18,6 +18,13 @@ class Unauthenticated(AccessError):
         super().__init__(message)
 
 
+class IdentityProofMissing(Unauthenticated):
+    """A user token without the proof (claim ``uip``) that a limited token is made of (backend-defaults, auth/user)."""
+
+    def __init__(self) -> None:
+        super().__init__("Failed to create limited user token, missing user identity proof")
+
+
 class AccessDenied(AccessError):
     """The caller is known, and may not do this."""
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from techdocs_server.domain.access_errors import AccessDenied, AccessError, AuthenticationUnavailable, Unauthenticated
+from techdocs_server.domain.access_errors import (
+    AccessDenied,
+    AccessError,
+    AuthenticationUnavailable,
+    IdentityProofMissing,
+)
 from techdocs_server.domain.principal import Principal, PrincipalKind
 from techdocs_server.ports.authentication import Authenticator
 from techdocs_server.ports.clock import Clock
 
-NO_PROOF = "Failed to create limited user token, missing user identity proof"
 NOT_FOR_SERVICES = "This endpoint does not allow 'service' credentials"
 # backend-defaults, httpAuth: a cookie with more left is answered as it is.
 _ENOUGH = timedelta(minutes=5)
@@ -37,7 +41,7 @@ class LimitedTokens:
     async def create(self, principal: Principal, *, held: str) -> LimitedToken:
         """Return a limited token of a user, unless ``held`` is one of the same user and good for a while.
 
-        Raises `AccessDenied` for callers that are no users, and `Unauthenticated` when the user's own token has no
+        Raises `AccessDenied` for callers that are no users, and `IdentityProofMissing` when the user's own token has no
         proof to make a limited one of.
         """
         if self._authenticator is None:
@@ -48,7 +52,7 @@ class LimitedTokens:
         if ends is not None and ends > self._clock.now() + _ENOUGH:
             return LimitedToken("", ends, is_new=False)
         if not principal.user_proof:
-            raise Unauthenticated(NO_PROOF)
+            raise IdentityProofMissing
         return LimitedToken(principal.user_proof, principal.expire_time or self._clock.now(), is_new=True)
 
     async def _end_of(self, held: str, principal: Principal) -> datetime | None:

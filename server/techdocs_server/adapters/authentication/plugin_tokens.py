@@ -10,13 +10,12 @@ import jwt
 
 from techdocs_server.adapters.authentication.plugin_callers import OWN_PLUGIN, PLUGIN_TYPE
 from techdocs_server.adapters.authentication.signing_keys import ALGORITHM, TOKEN_LIFE, SigningKeys
-from techdocs_server.domain.access_errors import Unauthenticated
+from techdocs_server.domain.access_errors import IdentityProofMissing, Unauthenticated
 from techdocs_server.domain.principal import Principal, PrincipalKind
 from techdocs_server.ports.clock import Clock
 
 _LEAST_LEFT = timedelta(minutes=1)
 MOST_KEPT = 10_000
-_NO_PROOF = "Failed to create limited user token, missing user identity proof"
 
 
 class SigningPluginTokens:
@@ -35,7 +34,7 @@ class SigningPluginTokens:
         """
         is_user = principal.kind is PrincipalKind.USER
         if is_user and not principal.user_proof:
-            raise Unauthenticated(_NO_PROOF)
+            raise IdentityProofMissing
         proof = principal.user_proof if is_user else ""
         now = self._clock.now()
         ends = min(now + TOKEN_LIFE, principal.expire_time) if is_user and principal.expire_time else now + TOKEN_LIFE
