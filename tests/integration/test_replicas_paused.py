@@ -17,9 +17,10 @@ from tests.support.rpc_client import component
 from tests.support.seaweedfs import SeaweedFS
 from tests.support.waiting import eventually
 
+# Others wait for other locks now and then (the queue's, each other's), long before anything is published.
 _BLOCKED = """
     SELECT count(*) FROM pg_stat_activity
-     WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
+     WHERE datname = current_database() AND %s = ANY (pg_blocking_pids(pid))
 """
 
 
@@ -43,8 +44,9 @@ async def test_worker_paused_between_the_last_blob_and_the_pointer_neither_block
     ):
 
         async def is_blocked() -> bool:
-            row = await (await watch.execute(_BLOCKED)).fetchone()
-            return row is not None and row[0] > 0
+            row = await (await watch.execute(_BLOCKED, [lock.info.backend_pid])).fetchone()
+            state = (await server.build(build.name)).state
+            return row is not None and row[0] > 0 and state == builds_pb2.BUILD_STATE_PUBLISHING
 
         await lock.execute("SELECT id FROM sites WHERE name = 'demo' FOR UPDATE")
         build = await server.create("demo")
