@@ -53,8 +53,12 @@ class _Watched:
 
     def learn(self, build: Build) -> None:
         """Remember the build as it was read, unless something newer was told meanwhile."""
-        if self.build is None or self.build.last_sequence < build.last_sequence:
+        if self.knows_less_than(build):
             self.build = build
+
+    def knows_less_than(self, build: Build) -> bool:
+        """Whether the build that is remembered stands before this one; the tail may be ahead of either."""
+        return self.build is None or self.build.last_sequence < build.last_sequence
 
     def wake(self) -> None:
         self.changed.set()
@@ -100,10 +104,11 @@ class BuildEvents:
             while watched.is_behind:
                 watched.is_behind = False
                 build = await self._records.build(build_id)
-                if build is None or build.last_sequence <= watched.last_sequence:
+                if build is None or not watched.knows_less_than(build):
                     continue
                 seen = watched.last_sequence
-                # What nobody has asked for yet, each watcher reads from where it stands.
+                # What nobody has asked for yet, each watcher reads from where it stands. What is stored between the
+                # two questions is among the events and not in the build: its own notice brings the build up to them.
                 news = await self._records.events(build_id, after_sequence=seen, limit=_PAGE) if seen else ()
                 watched.tell(build, news)
                 watched.is_behind |= len(news) == _PAGE

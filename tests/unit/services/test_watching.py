@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from techdocs_server.adapters.clock import SystemClock
@@ -22,6 +23,46 @@ class CountingRecords(MemoryBuildRecords):
         return list(await super().events(build_id, after_sequence=after_sequence, limit=limit))
 
 
+class EndingBetween(MemoryBuildRecords):
+    """Another process ends the build after this one has read it, and before it reads the events."""
+
+    end: Callable[[], Awaitable[None]] | None = None
+
+    async def events(self, build_id: str, *, after_sequence: int, limit: int) -> list[BuildEvent]:
+        if self.end is not None:
+            end, self.end = self.end, None
+            await end()
+        return list(await super().events(build_id, after_sequence=after_sequence, limit=limit))
+
+
+async def test_whoever_waits_for_the_end_hears_of_it_when_the_events_were_read_later_than_the_build() -> None:
+    records = EndingBetween()
+    here = BuildEvents(records, heartbeat_seconds=60)
+    build = await records.create_build(Build.queued(ENTITY, now=NOW))
+    elsewhere = BuildJournal(build, records=records, events=BuildEvents(records), clock=SystemClock())
+    waiting = asyncio.create_task(here.ended(build.id))
+    watching = asyncio.create_task(_all_of(here, build.id))
+    await elsewhere.move(BuildState.PREPARING)
+    here.heard(build.id)
+    await asyncio.sleep(0.02)
+
+    async def end() -> None:
+        await elsewhere.move(BuildState.FAILED)
+
+    await elsewhere.move(BuildState.GENERATING)
+    records.end = end
+    here.heard(build.id)
+    await asyncio.sleep(0.02)
+    here.heard(build.id)
+    async with asyncio.timeout(5):
+        assert (await waiting).state is BuildState.FAILED
+        assert await watching == [1, 2, 3]
+
+
+async def _all_of(events: BuildEvents, build_id: str) -> list[int]:
+    return [event.sequence async for event in events.watch(build_id) if event is not None]
+
+
 async def test_a_silent_watch_says_that_it_lives() -> None:
     records = MemoryBuildRecords()
     build = await records.create_build(Build.queued(ENTITY, now=NOW))
@@ -34,11 +75,7 @@ async def test_a_thousand_watchers_of_one_build_do_not_ask_the_records_for_every
     events = BuildEvents(records)
     build = await records.create_build(Build.queued(ENTITY, now=NOW))
     journal = BuildJournal(build, records=records, events=events, clock=SystemClock())
-
-    async def follow() -> list[int]:
-        return [event.sequence async for event in events.watch(build.id) if event is not None]
-
-    watchers = [asyncio.create_task(follow()) for _ in range(1000)]
+    watchers = [asyncio.create_task(_all_of(events, build.id)) for _ in range(1000)]
     await asyncio.sleep(0.05)
     for state in (BuildState.PREPARING, BuildState.GENERATING, BuildState.PUBLISHING):
         await journal.move(state)
