@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psycopg
 import pytest
 from techdocs_server.adapters.queue.in_process import InProcessBuildQueue
 from techdocs_server.adapters.queue.procrastinate import ProcrastinateBuildQueue
@@ -209,6 +211,23 @@ async def test_build_of_a_worker_that_stops_waits_for_another(url: str) -> None:
         again.may_end.set()
         other.start(again)
         await eventually(lambda: build.id in again.ended, timeout_seconds=20, what="the other worker ran it")
+
+
+async def test_worker_whose_job_was_taken_over_says_so_and_goes_on(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with procrastinate_queue(url) as queue:
+        runs, build, next_build = Runs(), wanted("site"), wanted("other")
+        await queue.submit(build)
+        queue.start(runs)
+        await began(runs, 1)
+        async with await psycopg.AsyncConnection.connect(url.replace("+psycopg", ""), autocommit=True) as database:
+            await database.execute("DELETE FROM procrastinate_jobs")
+        runs.may_end.set()
+        await eventually(lambda: "job_was_taken_over" in caplog.messages, what="it said so")
+        await queue.submit(next_build)
+        await eventually(lambda: next_build.id in runs.ended, what="it runs the next build")
+    gc.collect()
+    assert not [record for record in caplog.records if "never retrieved" in record.getMessage()]
 
 
 async def test_submitting_to_a_database_that_is_gone_is_unavailable_storage() -> None:

@@ -15,8 +15,9 @@ from typing import Any
 
 import psycopg
 from procrastinate import App, JobContext, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ProcrastinateException
-from procrastinate.jobs import Status
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, ProcrastinateException
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from psycopg_pool import PoolTimeout
 
 from techdocs_server.domain.build import Build, BuildTrigger
@@ -31,7 +32,9 @@ _POOL_SECONDS = 5.0
 _CONNECT_SECONDS = 3
 HEARTBEAT_SECONDS = 5.0
 LOST_SECONDS = 20.0
-_POLL_SECONDS = 2.0
+# Notices tell of new jobs. A job that waits for the one before it of the same entity is told of too early, and the end
+# of that one is told to nobody: the worker finds it by looking.
+_POLL_SECONDS = 0.5
 _RESTART_SECONDS = 1.0
 # Room for as many waiting builds of one owner as anybody has, below those that somebody asked for.
 _REFRESH_PRIORITY = -1_000_000
@@ -52,6 +55,20 @@ _PROMOTE = """
 """
 
 
+class _Jobs(JobManager):
+    """Jobs of which another process may have taken one away from a worker that it held for lost."""
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - as its base has it
+        """Finish a job that is still there."""
+        try:
+            await super().finish_job(job, status, delete_job)
+        except ConnectorException as error:
+            # Raised by procrastinate_finish_job_v1 itself, of a job that does not run.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
+            _log.info("job_was_taken_over", extra={"job": job.id, "build": job.task_kwargs.get("build_id")})
+
+
 class ProcrastinateBuildQueue:
     """A SharedBuildQueue; a process that calls `start` is also one of its workers, for ``concurrency`` builds at a time.
 
@@ -67,6 +84,7 @@ class ProcrastinateBuildQueue:
         self._limit = limit
         connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=_POOL, timeout=_POOL_SECONDS)
         self._app = App(connector=connector)
+        self._app.job_manager = _Jobs(self._app.connector)
         self._task = self._app.task(name="techdocs.build", queue=QUEUE, pass_context=True)(self._work)
         self._run: RunBuild | None = None
         self._worker: asyncio.Task[None] | None = None
