@@ -132,7 +132,9 @@ class DocsServicer(docs_pb2_grpc.DocsServiceServicer):
         _describe(response, selected)
         response.access.CopyFrom(self._scope(selected.view, request.revision))
         if chunks is not None:
-            response.body.CopyFrom(http_body(b"".join([chunk async for chunk in chunks]), response.info.content_type))
+            # In place: a body that is made apart is copied whole once more.
+            response.body.content_type = response.info.content_type
+            response.body.data = b"".join([chunk async for chunk in chunks])
         else:
             response.data_omitted = selected.length > most_bytes and _wants_bytes(request, selected)
         return response

@@ -161,3 +161,8 @@ async def served(
 async def initial_metadata(call: grpc.aio.Call) -> dict[str, str | bytes]:
     """Return what the server sent before its answer."""
     return dict(await call.initial_metadata())
+
+
+async def trailing_metadata(call: grpc.aio.Call) -> dict[str, str | bytes]:
+    """Return what the server sent after its answer."""
+    return dict(await call.trailing_metadata())

@@ -95,7 +95,7 @@ async def test_the_id_of_a_stream_is_in_its_answer_and_with_the_change_it_made(s
         iter(whole(PAGES, header(DOCS))), metadata=(("x-request-id", "of-the-caller-1"),)
     )
     await call
-    assert dict(await call.initial_metadata())["x-request-id"] == "of-the-caller-1"
+    assert dict(await call.trailing_metadata())["x-request-id"] == "of-the-caller-1"
     [change] = await service.pipeline.sites.changes.changes(entity=None, before=None, limit=10)
     assert (change.cause.action, change.cause.request_id) == (SiteAction.PUBLISHED, "of-the-caller-1")
 

@@ -40,12 +40,13 @@ def chunks_of(content: bytes, start: int, end: int) -> Iterator[bytes]:
 async def gathered(digest: Digest, content: AsyncIterable[bytes]) -> bytes:
     """Return the whole content, never holding more than a chunk over the digest's size.
 
-    Raises `DigestMismatch` when the content is longer; a shorter one is the
-    caller's to notice.
+    Content of one chunk is that chunk, and is not copied. Raises `DigestMismatch`
+    when the content is longer; a shorter one is the caller's to notice.
     """
-    parts = bytearray()
+    parts, size = [], 0
     async for part in content:
-        parts += part
-        if len(parts) > digest.size_bytes:
+        size += len(part)
+        if size > digest.size_bytes:
             raise DigestMismatch(digest.sha256)
-    return bytes(parts)
+        parts.append(part)
+    return b"".join(parts)

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
+from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from techdocs_server.domain.errors import TechDocsError
-from techdocs_server.rpc.interceptors.beginning import begun
-from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor
+from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor, Context
 from techdocs_server.rpc.status import internal_status, status_of
 from techdocs_server.telemetry.context import request_id
 
@@ -29,10 +29,13 @@ class ErrorInterceptor(CallInterceptor):
         except grpc.aio.AbortError:
             raise
         except TechDocsError as error:
-            status = status_of(error)
-            await begun()
-            await call.context.abort_with_status(rpc_status.to_status(status))
+            await _abort(call.context, status_of(error))
         except Exception as error:
             _log.error("rpc_crashed", extra={"method": call.method}, exc_info=error)
-            await begun()
-            await call.context.abort_with_status(rpc_status.to_status(internal_status(request_id.get())))
+            await _abort(call.context, internal_status(request_id.get()))
+
+
+async def _abort(context: Context, status: status_pb2.Status) -> None:
+    ended = rpc_status.to_status(status)
+    # abort_with_status would put the details in the place of what else is to be in the trailing metadata.
+    await context.abort(ended.code, ended.details, (*context.trailing_metadata(), *ended.trailing_metadata))

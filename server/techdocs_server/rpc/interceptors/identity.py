@@ -13,7 +13,6 @@ from functools import partial
 
 import grpc
 
-from techdocs_server.rpc.interceptors.beginning import begin_answer, begun
 from techdocs_server.rpc.interceptors.wrapping import Call, CallInterceptor, Context
 from techdocs_server.telemetry.context import caller, request_id
 
@@ -25,8 +24,9 @@ REQUEST_ID_KEY = "x-request-id"
 class IdentityInterceptor(CallInterceptor):
     """Gives every call an id: the caller's ``x-request-id`` if it is a good one, else a new one.
 
-    The id is in the initial metadata of the answer, in every line of log, and in
-    internal errors. Outermost, so that it times and logs what the others refuse.
+    The id is in the trailing metadata of the answer, in every line of log, and in
+    internal errors; a stream, whose end may be far, has it in its initial metadata too.
+    Outermost, so that it times and logs what the others refuse.
     """
 
     @asynccontextmanager
@@ -35,14 +35,15 @@ class IdentityInterceptor(CallInterceptor):
         current = _given(call.context) or uuid.uuid4().hex
         request_id.set(current)
         caller.set(_caller(call.context))
-        begin_answer(call.context, (REQUEST_ID_KEY, current))
+        identity = ((REQUEST_ID_KEY, current),)
+        call.context.set_trailing_metadata(identity)
+        # An answer of one message is one write with its trailing metadata; initial ones would be a write of their own.
         if not call.answers_once:
-            await begun()
+            await call.context.send_initial_metadata(identity)
         began = time.perf_counter()
         cancelled = False
         try:
             yield
-            await begun()
         except (asyncio.CancelledError, GeneratorExit):
             cancelled = True
             raise
